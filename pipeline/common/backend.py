@@ -1,0 +1,39 @@
+"""TensorFlow and Keras, imported once and quietly; the only module that imports them."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+# Before its logging is set up TensorFlow tells every process, whatever TF_CPP_MIN_LOG_LEVEL says, that it was built
+# with oneDNN and that there is no GPU. Everything else that it prints passes.
+_CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I0000 |E0000 .*cuInit")
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Hold back what native code writes to stderr; at the end pass on all that is not known chatter."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held_back.seek(0)
+            for line in held_back:
+                if not _CHATTER.match(line):
+                    os.write(2, line)
+
+
+with _without_chatter():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # the driver's part of the chatter comes with the first look for devices
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,36 @@
+"""How a stage is called from the shell, and how it ends when the user's input is wrong."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The text names the file or parameter, the bad value and what is allowed."""
+
+
+def run(main: Callable[..., None]) -> NoReturn:
+    """Call ``main`` with the words of the command line and end the process.
+
+    Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` (one line on stderr, no traceback), 2 when the
+    command line has too few or too many words, 130 after Ctrl-C. Any other exception is a defect and keeps its
+    traceback.
+    """
+    stage = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    expected = [name.upper() for name in inspect.signature(main).parameters]
+    words = sys.argv[1:]
+    if len(words) != len(expected):
+        usage = " ".join([f"python -m pipeline.{stage}", *expected])
+        print(f"{stage}: got {len(words)} arguments; allowed: {usage}", file=sys.stderr)
+        sys.exit(2)
+    try:
+        main(*words)
+    except UserError as error:
+        print(f"{stage}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{stage}: interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)

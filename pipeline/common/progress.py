@@ -1,0 +1,59 @@
+"""What a person sees while a run trains: a live line on a terminal, a line per epoch in a log."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.common.training import Epoch, History
+
+
+class TrainingProgress:
+    """Follows one seed of a run. ``title`` names both; ``images`` is the number of training images."""
+
+    def __init__(self, title: str, epochs: int, images: int) -> None:
+        self._title = title
+        self._images = images
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("epoch"),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=epochs, figures="")
+        self._epochs = epochs
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, epoch: Epoch) -> None:
+        """Say what the latest epoch gave."""
+        figures = (
+            f"loss {epoch.train.loss:.4f}  accuracy {epoch.train.accuracy:.4f}  "
+            f"val_loss {epoch.val.loss:.4f}  val_accuracy {epoch.val.accuracy:.4f}"
+        )
+        self._bar.update(self._task, completed=epoch.number, figures=figures)
+        if self._bar.disable:
+            self._console.print(f"{self._title}  epoch {epoch.number}/{self._epochs}  {figures}  {epoch.seconds:.2f} s")
+
+    def summarise(self, history: History, kept: int, figures: dict[str, float]) -> None:
+        """Say how fast the seed was trained, and how good the model is that was kept (``figures`` on validation)."""
+        seconds = history.seconds_per_epoch
+        self._console.print(
+            f"{self._title}: {len(history.epochs)} epochs in {sum(epoch.seconds for epoch in history.epochs):.1f} s "
+            f"({seconds:.2f} s an epoch, {self._images / seconds:,.0f} images/s); "
+            f"kept epoch {kept}: val_accuracy {figures['accuracy']:.4f}, val_loss {figures['loss']:.4f}"
+        )

@@ -1,0 +1,44 @@
+"""The test set, which no other stage sees: every declared model of one group, read back from its file."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.dummy import DummyClassifier
+
+from pipeline.common import command, data, models, params
+from pipeline.common.artefacts import write_array, write_json
+from pipeline.common.metrics import classification, over_seeds, per_class, probabilities
+from pipeline.common.runs import of_group
+
+
+def naive(train_labels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
+    """Figures of the classifier that looks at no image and always names the most frequent class of training."""
+    classifier = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(train_labels), 1)), train_labels)
+    return classification(labels, classifier.predict(np.zeros((len(labels), 1))))
+
+
+def main(group: str) -> None:
+    settings = params.load()
+    runs = of_group(settings, group)
+    test, names = data.load("test"), data.class_names()
+    figures, by_class = {}, {}
+    for run in runs:
+        per_seed = []
+        for seed in settings.train.seeds:
+            predicted = probabilities(models.load(run.model(seed)), test.images)
+            write_array(run.predictions(seed), predicted)
+            per_seed.append(predicted.argmax(axis=1))
+        figures[run.name] = over_seeds([classification(test.labels, labels) for labels in per_seed])
+        by_class[run.name] = {
+            name: over_seeds([per_class(test.labels, labels, names)[name] for labels in per_seed]) for name in names
+        }
+    if group == "baseline":
+        figures["naive"] = over_seeds([naive(data.load("train").labels, test.labels)])
+    write_array(Path("data/predictions", group, "labels.npy"), test.labels)
+    write_json(Path(f"metrics/evaluate/{group}.json"), figures)
+    write_json(Path(f"metrics/evaluate/{group}/per_class.json"), by_class)
+
+
+if __name__ == "__main__":
+    command.run(main)

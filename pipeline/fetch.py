@@ -1,0 +1,53 @@
+"""The study's images: obtained, verified against the catalogue, and only then decoded into data/raw."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import sklearn
+
+from pipeline.common import archives, catalogue, command, params
+from pipeline.common.artefacts import write_array, write_json
+from pipeline.common.data import RAW
+from pipeline.common.download import download
+
+CATALOGUE = Path("pipeline/catalogue.yaml")
+
+
+def obtain(dataset: str, entries: list[catalogue.Entry]) -> tuple[Path, catalogue.Entry]:
+    """Bring the archive of ``dataset`` within reach; return its path and the entry of the catalogue that it matches.
+
+    CIFAR-10 comes from the environment variable CIFAR10_ARCHIVE (a path or an http address), without it from its
+    official address. Raises :class:`pipeline.common.command.UserError` for a file that is not in the catalogue.
+    """
+    if dataset == "digits":
+        path = Path(sklearn.__file__).parent / "datasets" / "data" / "digits.csv.gz"
+        return path, catalogue.identify(path, entries)
+    location = os.environ.get("CIFAR10_ARCHIVE") or entries[0].origin
+    if location.startswith(("http://", "https://")):
+        largest = max(entry.bytes for entry in entries)
+        path = download(location, largest, lambda arrived: catalogue.identify(arrived, entries))
+        return path, catalogue.identify(path, entries)
+    path = Path(location)
+    if not path.is_file():
+        raise command.UserError(f"CIFAR10_ARCHIVE is {location}: no such file in {Path.cwd()}; use an absolute path")
+    return path, catalogue.identify(path, entries)
+
+
+def main() -> None:
+    dataset = params.load().fetch.dataset
+    path, entry = obtain(dataset, catalogue.read(CATALOGUE, dataset))
+    images = archives.read(path, entry)
+    counts = {}
+    for name, part in (("train", images.train), ("test", images.test)):
+        write_array(RAW / f"{name}_images.npy", part.images)
+        write_array(RAW / f"{name}_labels.npy", part.labels)
+        per_class = np.bincount(part.labels, minlength=len(entry.class_names)).tolist()
+        counts[name] = dict(zip(entry.class_names, per_class, strict=True))
+    write_json(RAW / "class_names.json", entry.class_names)
+    provenance = {"dataset": dataset, "archive": entry.name, "sha256": entry.sha256, "origin": entry.origin}
+    write_json(Path("metrics/dataset.json"), provenance | {"lossless": entry.lossless, "counts": counts})
+
+
+if __name__ == "__main__":
+    command.run(main)
