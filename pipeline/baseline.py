@@ -7,6 +7,7 @@ from pipeline.common.runs import of_group
 
 
 def main() -> None:
+    """Train the baseline."""
     settings = params.load()
     (run,) = of_group(settings, "baseline")
     train_run(run, Configuration(Architecture(), settings.baseline.learning_rate), settings.train)

@@ -19,6 +19,7 @@ def naive(train_labels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) ->
 
 
 def main(group: str) -> None:
+    """Score the models of ``group`` on the test images."""
     settings = params.load()
     runs = of_group(settings, group)
     test, names = data.load("test"), data.class_names()

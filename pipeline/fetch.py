@@ -35,6 +35,7 @@ def obtain(dataset: str, entries: list[catalogue.Entry]) -> tuple[Path, catalogu
 
 
 def main() -> None:
+    """Obtain, verify and decode the images of ``fetch.dataset``."""
     dataset = params.load().fetch.dataset
     path, entry = obtain(dataset, catalogue.read(CATALOGUE, dataset))
     images = archives.read(path, entry)

@@ -22,22 +22,22 @@ def check(name: str, part: Part, classes: int) -> None:
     if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
         raise command.UserError(f"{name}_images.npy is {images.dtype} {images.shape}; allowed: uint8 (n, 32, 32, 3)")
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
-        raise command.UserError(f"{name}_labels.npy is {labels.dtype} {labels.shape}; allowed: uint8 {images.shape[:1]}")
+        raise command.UserError(
+            f"{name}_labels.npy is {labels.dtype} {labels.shape}; allowed: uint8 {images.shape[:1]}"
+        )
     found = np.unique(labels).tolist()
     if found != list(range(classes)):
         raise command.UserError(f"{name}_labels.npy has the labels {found}; allowed: each of 0 to {classes - 1}")
 
 
 def split(part: Part, validation_fraction: float, seed: int) -> tuple[Part, Part]:
-    """Divide ``part`` into train and validation, each with the same share of every class, in an order drawn by ``seed``.
+    """Divide ``part`` into train and validation, stratified by class, in an order drawn by ``seed``.
 
     Raises :class:`pipeline.common.command.UserError` when a part would hold less than one image of each class.
     """
     rows = np.arange(len(part.labels))
     try:
-        train, val = train_test_split(
-            rows, test_size=validation_fraction, random_state=seed, stratify=part.labels
-        )
+        train, val = train_test_split(rows, test_size=validation_fraction, random_state=seed, stratify=part.labels)
     except ValueError as error:
         raise command.UserError(f"params.yaml: split.validation_fraction is {validation_fraction}; {error}") from None
     return Part(part.images[train], part.labels[train]), Part(part.images[val], part.labels[val])
@@ -73,6 +73,7 @@ def summarise(parts: dict[str, Part], names: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Check and divide the images."""
     settings = params.load().split
     names: list[str] = json.loads((RAW / "class_names.json").read_text(encoding="utf-8"))
     raw = {

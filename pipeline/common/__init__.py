@@ -1,0 +1,1 @@
+"""What more than one stage uses, one subject a file. Nothing here imports a stage."""

@@ -15,7 +15,7 @@ DECIMALS = 6
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes the place of ``path``, after an error it is removed."""
+    """Give a temporary path beside ``path``: on success it takes that place, after an error it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:

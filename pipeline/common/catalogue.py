@@ -11,7 +11,7 @@ from pipeline.common.command import UserError
 
 
 class Entry(BaseModel):
-    """One archive. ``images_per_class`` holds the parts train and test; None where the reader makes the split itself."""
+    """One archive. ``images_per_class`` is by part, train and test; None where the reader makes the split itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,9 +1,9 @@
 """How a stage is called from the shell, and how it ends when the user's input is wrong."""
 
 import inspect
-import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -18,7 +18,7 @@ def run(main: Callable[..., None]) -> NoReturn:
     command line has too few or too many words, 130 after Ctrl-C. Any other exception is a defect and keeps its
     traceback.
     """
-    stage = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    stage = Path(sys.argv[0]).stem
     expected = [name.upper() for name in inspect.signature(main).parameters]
     words = sys.argv[1:]
     if len(words) != len(expected):

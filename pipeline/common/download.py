@@ -19,7 +19,7 @@ RETRY_SECONDS = (1.0, 2.0, 4.0)
 _CHUNK = 1 << 20
 
 
-class _Transient(Exception):
+class _TransientError(Exception):
     """The server or the way to it failed in a way that may pass."""
 
 
@@ -60,7 +60,12 @@ def _fetch(url: str, partial: Path, largest: int) -> None:
             before = _size(partial)
             try:
                 return _attempt(url, partial, largest, on_bytes)
-            except (_Transient, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as e:
+            except (
+                _TransientError,
+                requests.ConnectionError,
+                requests.Timeout,
+                requests.exceptions.ChunkedEncodingError,
+            ) as e:
                 failures = 0 if _size(partial) > before else failures + 1
                 if failures > len(RETRY_SECONDS):
                     raise UserError(
@@ -84,9 +89,9 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
         resumed = answer.status_code == 206 and content_range.startswith(f"bytes {arrived}-")
         if answer.status_code in (206, 416) and not resumed:
             partial.unlink()
-            raise _Transient(f"the server's range {content_range!r} does not fit {arrived} bytes that had arrived")
+            raise _TransientError(f"the server's range {content_range!r} does not fit {arrived} bytes that had arrived")
         if answer.status_code >= 500 or answer.status_code == 429:
-            raise _Transient(f"{answer.status_code} {answer.reason}")
+            raise _TransientError(f"{answer.status_code} {answer.reason}")
         answer.raise_for_status()
         if not resumed:
             arrived = 0
@@ -97,12 +102,14 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
                 arrived += len(chunk)
                 if arrived > largest:
                     file.truncate(0)
-                    raise requests.RequestException(f"larger than {largest} bytes, the largest archive that is accepted")
+                    raise requests.RequestException(
+                        f"larger than {largest} bytes, the largest archive that is accepted"
+                    )
                 file.write(chunk)
                 file.flush()
                 on_bytes(arrived, total)
         if total is not None and arrived < total:
-            raise _Transient(f"the connection ended after {arrived} of {total} bytes")
+            raise _TransientError(f"the connection ended after {arrived} of {total} bytes")
 
 
 def _size(path: Path) -> int:

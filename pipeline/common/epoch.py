@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.common.backend import keras, tf
 from pipeline.common.data import Part
+from pipeline.common.randomness import Purpose, generator
 
 # Kingma and Ba (2015); epsilon is Keras' default and not the paper's 1e-8, because the study used Keras' Adam.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -59,11 +60,11 @@ class Epochs:
         The order of the images follows from (seed, epoch) and dropout from (seed, step), so that an epoch does not
         depend on how the process came to it.
         """
-        order = np.random.default_rng((seed, epoch)).permutation(self._images).astype(np.int32)
+        order = generator(seed, Purpose.ORDER, epoch).permutation(self._images).astype(np.int32)
         step = epoch * -(-self._images // self._batch_size)
         for index, layer in enumerate(self._dropouts):
             # Keras counts this state's second entry up by one at every batch.
-            stream = np.random.SeedSequence((seed, index)).generate_state(1)[0]
+            stream = generator(seed, Purpose.DROPOUT, index).integers(2**31)
             layer.seed_generator.state.assign([stream, step])
         return _score(self._train_epoch(order, tf.constant(step, tf.float32), tf.constant(learning_rate, tf.float32)))
 

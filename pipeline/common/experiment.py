@@ -49,7 +49,7 @@ def _train_seed(
     """Train and save one model; return the figures of the saved one, read back from its file."""
     train_part, val_part = parts
     log = Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None)
-    with log, TrainingProgress(f"{run} seed {seed}", schedule.epochs, len(train_part.labels)) as progress:
+    with log, TrainingProgress(f"{run.title}, seed {seed}", schedule.epochs, len(train_part.labels)) as progress:
 
         def on_epoch(epoch: Epoch) -> None:
             _log_epoch(log, epoch)

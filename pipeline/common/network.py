@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.common.backend import keras
+from pipeline.common.randomness import Purpose, generator
 
 IMAGE_SHAPE = (32, 32, 3)
 
@@ -41,9 +42,7 @@ def build(architecture: Architecture, classes: int) -> keras.Sequential:
             layers.append(keras.layers.Dropout(dropout, seed=0, name=f"dropout_{index}"))
     layers += [keras.layers.Dense(classes, name="logits"), keras.layers.Softmax(name="probabilities")]
     model = keras.Sequential(layers, name="dense_network")
-    model.compile(
-        optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    model.compile(optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -54,5 +53,5 @@ def initialise(model: keras.Sequential, seed: int) -> None:
             variable.assign(np.zeros(variable.shape, np.float32))
         else:
             limit = np.sqrt(6 / sum(variable.shape))
-            generator = np.random.default_rng((seed, index))
-            variable.assign(generator.uniform(-limit, limit, variable.shape).astype(np.float32))
+            uniform = generator(seed, Purpose.WEIGHTS, index).uniform
+            variable.assign(uniform(-limit, limit, variable.shape).astype(np.float32))

@@ -18,25 +18,26 @@ class Run:
         return f"{self.group}/{self.name}"
 
     @property
-    def _place(self) -> Path:
-        return Path(self.group) if self.name == self.group else Path(self.group, self.name)
+    def title(self) -> str:
+        """The run's name for people, and its folder within models/, metrics/ and data/predictions/."""
+        return self.group if self.name == self.group else f"{self.group}/{self.name}"
 
     def model(self, seed: int) -> Path:
         """The trained model of one seed."""
-        return "models" / self._place / f"seed-{seed}.keras"
+        return Path("models", self.title, f"seed-{seed}.keras")
 
     @property
     def metrics(self) -> Path:
         """Validation and training figures over all seeds."""
-        return ("metrics" / self._place).with_suffix(".json")
+        return Path("metrics", f"{self.title}.json")
 
     def log(self, seed: int) -> Path:
         """The folder of one seed's log, epoch by epoch."""
-        return "metrics" / self._place / f"seed-{seed}"
+        return Path("metrics", self.title, f"seed-{seed}")
 
     def predictions(self, seed: int) -> Path:
         """One seed's class probabilities on the test images."""
-        return "data/predictions" / self._place / f"seed-{seed}.npy"
+        return Path("data/predictions", self.title, f"seed-{seed}.npy")
 
 
 def declared(params: Params) -> dict[str, list[Run]]:

@@ -1,0 +1,47 @@
+# `make help` lists what can be called.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+
+# Experiments in a temporary folder and queue workers run elsewhere: there a relative path would be another place.
+ifneq ($(CIFAR10_ARCHIVE),)
+ifeq ($(findstring ://,$(CIFAR10_ARCHIVE)),)
+override export CIFAR10_ARCHIVE := $(shell $(PYTHON) -c \
+  'import os, sys; print(os.path.abspath(sys.argv[1]))' '$(CIFAR10_ARCHIVE)')
+endif
+endif
+
+.PHONY: help repro demo test lint lock
+.DEFAULT_GOAL := help
+
+help:  ## list these targets
+	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv: .venv/installed  ## create the environment from the lock
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
+	  f"{sys.executable} is Python {v[0]}.{v[1]}; allowed: 3.11 to 3.13. Name one: make PYTHON=python3.13")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+repro: .venv/installed  ## run every stage that is stale
+	dvc repro
+
+demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
+	@scripts/demo
+
+test: .venv/installed  ## run all tests
+	pytest
+
+lint: .venv/installed  ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock:  ## pin all dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --quiet --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra gpu --universal --fork-strategy fewest --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --quiet -c requirements.lock -o requirements-gpu.lock

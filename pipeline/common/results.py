@@ -1,0 +1,67 @@
+"""What the stages measured, read back from metrics/ and data/predictions for the runs that params.yaml declares."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.common.params import Params
+from pipeline.common.runs import Run, declared
+
+
+@dataclass(frozen=True)
+class Results:
+    """The figures of every run, each measure as {"mean", "std", "n"} over seeds.
+
+    ``trained`` holds metrics/<group>/<run>.json, ``tested`` the run's entry in metrics/evaluate/<group>.json, ``naive``
+    that of the classifier that looks at no image.
+    """
+
+    seeds: tuple[int, ...]
+    trained: dict[Run, dict[str, Any]]
+    tested: dict[Run, dict[str, Any]]
+    naive: dict[str, Any]
+
+    @property
+    def selected(self) -> Run:
+        """The run with the highest mean validation accuracy; of equals the first in the order of the study."""
+        return max(self.trained, key=lambda run: float(self.trained[run]["val"]["accuracy"]["mean"]))
+
+    def best_seed(self, run: Run) -> int:
+        """The seed whose saved model has the highest validation accuracy; of equals the first."""
+        return max(
+            self.seeds, key=lambda seed: float(read_json(run.log(seed) / "metrics.json")["model"]["val_accuracy"])
+        )
+
+
+def read(params: Params) -> Results:
+    """Read the figures of all declared runs."""
+    groups = declared(params)
+    evaluated = {group: read_json(Path(f"metrics/evaluate/{group}.json")) for group in groups}
+    trained = {run: read_json(run.metrics) for runs in groups.values() for run in runs}
+    tested = {run: evaluated[run.group][run.name] for run in trained}
+    return Results(params.train.seeds, trained, tested, evaluated["baseline"]["naive"])
+
+
+def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``."""
+    return np.load(f"data/predictions/{run.group}/labels.npy"), np.load(run.predictions(seed))
+
+
+def learning_curves(run: Run, seed: int) -> dict[str, list[float]]:
+    """One value per epoch of "train/loss", "train/accuracy", "val/loss" and "val/accuracy"."""
+    columns = {}
+    for path in sorted(run.log(seed).glob("plots/metrics/*/*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t")
+            columns[f"{path.parent.name}/{path.stem}"] = [float(row[path.stem]) for row in rows]
+    return columns
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
