@@ -51,11 +51,11 @@ def write_learning_curves(measured: Results) -> None:
 def main() -> None:
     """Write the summary, the figures and the report."""
     measured = results.read(params.load())
-    reported = yaml.safe_load(REPORTED.read_text(encoding="utf-8"))
     write_summary(measured)
     write_confusion(measured, data.class_names())
     write_learning_curves(measured)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
+    reported = yaml.safe_load(REPORTED.read_text(encoding="utf-8")) if dataset["dataset"] == "cifar10" else {}
     by_class = read_json(Path(f"metrics/evaluate/{measured.selected.group}/per_class.json"))
     text = document.report(measured, reported, dataset, split, by_class[measured.selected.name])
     write_text(Path("metrics/report.md"), text)

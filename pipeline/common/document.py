@@ -29,8 +29,9 @@ def figure(measure: Mapping[str, float]) -> str:
 
 
 def results_table(results: Results, reported: Reported) -> str:
-    """All runs: validation and test figures, and what the study reports."""
-    header = ["run", "parameters", "val accuracy", "test accuracy", "F1", "n", "reported accuracy", "reported F1"]
+    """All runs: validation and test figures, and, unless ``reported`` is empty, what the study reports."""
+    header = ["run", "parameters", "val accuracy", "test accuracy", "F1", "n"]
+    header += ["reported accuracy", "reported F1"] if reported else []
     rows = []
     for run, trained in results.trained.items():
         study = reported.get(str(run), {})
@@ -43,7 +44,8 @@ def results_table(results: Results, reported: Reported) -> str:
                 *(f"{study[key]:.4f}" if key in study else "" for key in ("test_accuracy", "test_f1")),
             ]
         )
-    return table(header, [*rows, ["naive", "", "", *_tested(results.naive), "", ""]])
+    rows.append(["naive", "", "", *_tested(results.naive), "", ""])
+    return table(header, [row[: len(header)] for row in rows])
 
 
 def _tested(figures: Mapping[str, Any]) -> list[str]:
@@ -76,7 +78,7 @@ def report(
     return f"""# Measured results
 
 Written by the report stage. Figures are means over the seeds {seeds}, with the standard deviation (ddof 1) where there
-is more than one. Precision, recall and F1 are weighted by class size. The reported figures are the study's.
+is more than one. Precision, recall and F1 are weighted by class size. Reported figures are the study's, on CIFAR-10.
 
 {results_table(results, reported)}
 

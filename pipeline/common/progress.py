@@ -1,4 +1,6 @@
-"""What a person sees while a run trains: a live line on a terminal, a line per epoch in a log."""
+"""What a person sees while a run trains: a live line on a terminal, now and then a line in a log."""
+
+import time
 
 from types import TracebackType
 from typing import Self
@@ -7,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.common.training import Epoch, History
+
+# The least time between two lines where there is no terminal.
+LOG_SECONDS = 5.0
 
 
 class TrainingProgress:
@@ -29,6 +34,7 @@ class TrainingProgress:
         )
         self._task = self._bar.add_task(title, total=epochs, figures="")
         self._epochs = epochs
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -46,8 +52,9 @@ class TrainingProgress:
             f"val_loss {epoch.val.loss:.4f}  val_accuracy {epoch.val.accuracy:.4f}"
         )
         self._bar.update(self._task, completed=epoch.number, figures=figures)
-        if self._bar.disable:
-            self._console.print(f"{self._title}  epoch {epoch.number}/{self._epochs}  {figures}  {epoch.seconds:.2f} s")
+        if self._bar.disable and time.monotonic() - self._last_line >= LOG_SECONDS:
+            self._console.print(f"{self._title}  epoch {epoch.number}/{self._epochs}  {figures}")
+            self._last_line = time.monotonic()
 
     def summarise(self, history: History, kept: int, figures: dict[str, float]) -> None:
         """Say how fast the seed was trained, and how good the model is that was kept (``figures`` on validation)."""
