@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from filelock import FileLock
 from platformdirs import user_cache_path
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -21,6 +22,9 @@ _CHUNK = 1 << 20
 
 class _TransientError(Exception):
     """The server or the way to it failed in a way that may pass."""
+
+
+_PASSING = (_TransientError, requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
 
 
 def download(url: str, largest: int, accept: Callable[[Path], object]) -> Path:
@@ -60,12 +64,7 @@ def _fetch(url: str, partial: Path, largest: int) -> None:
             before = _size(partial)
             try:
                 return _attempt(url, partial, largest, on_bytes)
-            except (
-                _TransientError,
-                requests.ConnectionError,
-                requests.Timeout,
-                requests.exceptions.ChunkedEncodingError,
-            ) as e:
+            except _PASSING as e:
                 failures = 0 if _size(partial) > before else failures + 1
                 if failures > len(RETRY_SECONDS):
                     raise UserError(
@@ -98,7 +97,8 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
         length = answer.headers.get("Content-Length")
         total = arrived + int(length) if length else None
         with partial.open("ab" if resumed else "wb") as file:
-            for chunk in answer.iter_content(_CHUNK):
+            # read1 gives what has arrived: a larger read would lose it when the connection breaks.
+            while chunk := answer.raw.read1(_CHUNK):
                 arrived += len(chunk)
                 if arrived > largest:
                     file.truncate(0)

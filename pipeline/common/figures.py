@@ -35,7 +35,7 @@ def confusion_matrix(path: Path, counts: npt.NDArray[np.integer], names: Sequenc
     axes.set_yticks(range(len(names)), names)
     for row, column in np.ndindex(*counts.shape):
         dark = counts[row, column] > counts.max() / 2
-        axes.text(column, row, counts[row, column], ha="center", va="center", color="white" if dark else "black")
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color="white" if dark else "black")
     _save(figure, path)
 
 

@@ -18,12 +18,12 @@ def _number(value: Any) -> Any:
     before the exponent. ``true`` is not a number, though Python would take it for 1.
     """
     if isinstance(value, bool):
-        raise ValueError("a number is wanted")
+        raise ValueError("a number")
     if isinstance(value, str):
         try:
             return float(value)
         except ValueError:
-            raise ValueError("a number is wanted") from None
+            raise ValueError("a number") from None
     return value
 
 
@@ -51,15 +51,22 @@ class Split(_Section):
 class Train(_Section):
     """What all training runs share. Every seed trains a model of its own."""
 
-    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
+    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...]
     epochs: Annotated[Whole, Field(ge=1)]
     batch_size: Annotated[Whole, Field(ge=1)]
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, seeds: Any) -> Any:
+        if not isinstance(seeds, list) or not seeds:
+            raise ValueError("a list of at least one seed")
+        return seeds
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("seeds that differ from each other are wanted")
+            raise ValueError("seeds that differ from each other")
         return seeds
 
 
@@ -108,6 +115,6 @@ def _explain(path: Path, detail: Any) -> str:
         case "missing":
             return f"{path}: {name} is missing"
         case "value_error":
-            return f"{path}: {name} is {detail['input']!r}; {detail['ctx']['error']}"
+            return f"{path}: {name} is {detail['input']!r}; allowed: {detail['ctx']['error']}"
     rule = detail["msg"].removeprefix("Input should be ").removeprefix("Value ")
     return f"{path}: {name or 'the file'} is {detail['input']!r}; allowed: {rule}"

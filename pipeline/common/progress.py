@@ -1,7 +1,6 @@
 """What a person sees while a run trains: a live line on a terminal, now and then a line in a log."""
 
 import time
-
 from types import TracebackType
 from typing import Self
 

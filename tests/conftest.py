@@ -1,0 +1,139 @@
+"""Small real things to test on: archives in the official layouts, a git and DVC repository in a temporary folder."""
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+PER_CLASS = {"train": 10, "test": 2}
+
+
+class Project:
+    """A copy of the project in a folder of its own, and the shell in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Call a program here; the exit code is the caller's to check."""
+        return subprocess.run(
+            words, cwd=self.folder, env=self.environment | environment, text=True, capture_output=True, check=False
+        )
+
+    def succeed(self, *words: str, **environment: str) -> str:
+        """Call a program that must end well, and return what it printed."""
+        ended = self.run(*words, **environment)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def set_params(self, **values: object) -> None:
+        """Change leaves of params.yaml: ``set_params(**{"train.epochs": 2})``."""
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        for name, value in values.items():
+            *sections, leaf = name.split(".")
+            target = params
+            for section in sections:
+                target = target[section]
+            target[leaf] = value
+        path.write_text(yaml.safe_dump(params))
+
+    def commit(self) -> None:
+        """Commit all."""
+        self.succeed("git", "add", "--all")
+        self.succeed("git", "commit", "--quiet", "--message", "A state to compare with")
+
+
+def copy_project(folder: Path) -> Project:
+    """The project's files as they are in the work tree, committed in a repository of their own, on digits."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if name and not name.startswith("metrics/") and name != "dvc.lock" and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder)
+    project.set_params(**{"fetch.dataset": "digits", "train.epochs": 3})
+    project.succeed("git", "init", "--quiet", "--initial-branch", "main")
+    project.succeed("git", "config", "user.name", "test")
+    project.succeed("git", "config", "user.email", "test@localhost")
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return copy_project(folder)
+
+
+def tar(path: Path, members: Mapping[str, bytes]) -> Path:
+    """Write a tar archive, compressed as its name says."""
+    with tarfile.open(path, "w:gz") if path.suffix == ".gz" else tarfile.open(path, "w:xz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def binary_members() -> dict[str, bytes]:
+    """The official layout with 10 training and 2 test images of each class, in an order that mixes the classes."""
+    random = np.random.default_rng(0)
+
+    def batch(per_class: int) -> bytes:
+        labels = random.permutation(np.repeat(np.arange(10, dtype=np.uint8), per_class))
+        return np.hstack([labels[:, None], random.integers(0, 256, (len(labels), 3072), np.uint8)]).tobytes()
+
+    members = {f"cifar-10-batches-bin/data_batch_{number}.bin": batch(2) for number in range(1, 6)}
+    members["cifar-10-batches-bin/test_batch.bin"] = batch(2)
+    members["cifar-10-batches-bin/batches.meta.txt"] = "\n".join(CLASSES).encode()
+    return members
+
+
+def folder_members() -> dict[str, bytes]:
+    """Class folders of JPEG files with 10 training and 2 test images of each class."""
+    random = np.random.default_rng(0)
+    members = {}
+    for part, count in PER_CLASS.items():
+        for name in CLASSES:
+            for number in range(count):
+                content = io.BytesIO()
+                Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(content, "JPEG")
+                members[f"{part}/{name}/{number:04d}.jpg"] = content.getvalue()
+    return members
+
+
+def catalogue_entry(archive: Path, layout: str) -> dict[str, object]:
+    """What the catalogue would say of ``archive``."""
+    content = archive.read_bytes()
+    return {
+        "name": archive.name,
+        "dataset": "cifar10",
+        "layout": layout,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "lossless": layout == "binary",
+        "origin": "http://127.0.0.1:9/archive.tar.gz",
+        "images_per_class": PER_CLASS,
+        "class_names": CLASSES,
+    }

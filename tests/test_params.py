@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.serialize import modify_yaml
+
+from pipeline.common import params
+from pipeline.common.command import UserError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    return path
+
+
+def change(file: Path, name: str, value: object) -> None:
+    content = yaml.safe_load(file.read_text())
+    section, leaf = name.split(".")
+    content[section][leaf] = value
+    file.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "value"),
+    [("1e-4", 1e-4), ("1e-05", 1e-5), ("3e-07", 3e-7), ("1", 1.0), ("0.0001", 1e-4), ("1.0e-4", 1e-4)],
+)
+def test_a_number_is_read_however_it_is_spelled(file: Path, spelled: str, value: float) -> None:
+    file.write_text(file.read_text().replace("learning_rate: 1.0e-3", f"learning_rate: {spelled}"))
+    assert params.load(file).baseline.learning_rate == value
+    assert isinstance(params.load(file).baseline.learning_rate, float)
+
+
+@pytest.mark.parametrize("value", [1e-4, 1e-5, 3e-7, 1, 0.0001])
+def test_a_number_is_read_as_dvc_writes_it(file: Path, value: float) -> None:
+    with modify_yaml(str(file)) as content:
+        content["baseline"]["learning_rate"] = value
+    assert params.load(file).baseline.learning_rate == float(value)
+
+
+def test_a_change_by_dvc_touches_one_line(file: Path) -> None:
+    before = file.read_text().splitlines()
+    with modify_yaml(str(file)) as content:
+        content["train"]["epochs"] = 5
+    after = file.read_text().splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == ["  epochs: 5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("train.epochs", -1, "greater than or equal to 1"),
+        ("train.epochs", 2.5, "a valid integer"),
+        ("train.epochs", "many", "a number"),
+        ("train.epochs", True, "a number"),
+        ("train.seeds", [], "a list of at least one seed"),
+        ("train.seeds", 100, "a list of at least one seed"),
+        ("train.seeds", [1, 1], "seeds that differ"),
+        ("train.seeds", [-1], "greater than or equal to 0"),
+        ("baseline.learning_rate", 0, "greater than 0"),
+        ("baseline.learning_rate", "nan", "a finite number"),
+        ("split.validation_fraction", 1, "less than 1"),
+        ("fetch.dataset", "mnist", "'cifar10' or 'digits'"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(file: Path, name: str, value: object, allowed: str) -> None:
+    change(file, name, value)
+    with pytest.raises(UserError) as caught:
+        params.load(file)
+    message = str(caught.value)
+    assert name in message
+    assert allowed in message
+    assert str(value).strip("[]") in message
+    assert "\n" not in message
+
+
+def test_an_unknown_parameter_is_refused(file: Path) -> None:
+    change(file, "train.epcohs", 5)
+    with pytest.raises(UserError, match=r"unknown parameter train\.epcohs; allowed here: seeds, epochs, batch_size"):
+        params.load(file)
+
+
+def test_a_missing_parameter_is_refused(file: Path) -> None:
+    file.write_text(file.read_text().replace("  epochs: 50\n", ""))
+    with pytest.raises(UserError, match=r"train\.epochs is missing"):
+        params.load(file)
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "a: [", "\t"])
+def test_a_file_without_sections_is_refused_in_one_line(file: Path, content: str) -> None:
+    file.write_text(content)
+    with pytest.raises(UserError) as caught:
+        params.load(file)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml"):
+        params.load(tmp_path / "nowhere.yaml")

@@ -1,0 +1,165 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.common import models, network
+from pipeline.common.backend import keras
+from pipeline.common.command import UserError
+from pipeline.common.data import Part
+from pipeline.common.epoch import Epochs
+from pipeline.common.network import Architecture
+from pipeline.common.randomness import Purpose, generator
+from pipeline.common.training import Epoch, History, Schedule, train
+
+RANDOM = np.random.default_rng(0)
+REGULARISED = Architecture((16, 8), (1e-3, 1e-2), (0.0, 0.5))
+
+
+def images(count: int) -> Part:
+    """Images whose brightness tells their class, with noise: learnable, but not perfectly."""
+    labels = RANDOM.integers(0, 10, count, np.uint8)
+    noise = RANDOM.normal(0, 40, (count, 32, 32, 3))
+    return Part(np.clip(labels[:, None, None, None] * 25 + noise, 0, 255).astype(np.uint8), labels)
+
+
+TRAIN, VAL = images(330), images(110)
+
+
+def trained(architecture: Architecture, schedule: Schedule, seed: int = 100) -> tuple[keras.Sequential, History]:
+    model = network.build(architecture, 10)
+    return model, train(model, Epochs(model, TRAIN, VAL, 32), schedule, seed, lambda epoch: None)
+
+
+def test_every_weight_is_that_of_keras_fit_on_the_same_batches() -> None:
+    """Adam, the L2 penalty and the loss, over 200 steps with a smaller batch at the end of each epoch."""
+    architecture = Architecture((16, 8), (1e-3, 1e-2), (0.0, 0.0))
+    ours, theirs = network.build(architecture, 10), network.build(architecture, 10)
+    network.initialise(ours, 100)
+    theirs.set_weights(ours.get_weights())
+    theirs.optimizer.learning_rate = 1e-3
+    program = Epochs(ours, TRAIN, VAL, 32)
+    program.start()
+    for epoch in range(19):
+        score = program.train(100, epoch, 1e-3)
+        order = generator(100, Purpose.ORDER, epoch).permutation(330)
+        log = theirs.fit(TRAIN.images[order], TRAIN.labels[order], batch_size=32, shuffle=False, verbose=0).history
+        assert score.loss == pytest.approx(log["loss"][0], rel=1e-4)
+        assert score.accuracy == pytest.approx(log["accuracy"][0], abs=1 / 330)
+    for mine, keras_own in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_own, rtol=1e-4, atol=1e-6)
+    loss, accuracy = theirs.evaluate(VAL.images, VAL.labels, verbose=0)
+    assert program.validate().loss == pytest.approx(loss, rel=1e-4)
+    assert program.validate().accuracy == pytest.approx(accuracy)
+
+
+def test_every_epoch_has_an_order_of_its_own_that_follows_from_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> tuple[int, ...]:
+        return tuple(generator(seed, Purpose.ORDER, epoch).permutation(100))
+
+    assert len({order(100, 0), order(100, 1), order(101, 1)}) == 3
+    assert order(100, 1) == order(100, 1)
+
+
+def test_an_epoch_does_not_depend_on_how_the_process_came_to_it() -> None:
+    """Dropout included: the state after epoch 1 and the number of epoch 2 are all that counts."""
+    straight = network.build(REGULARISED, 10)
+    program = Epochs(straight, TRAIN, VAL, 32)
+    network.initialise(straight, 100)
+    program.start()
+    program.train(100, 5, 1e-3)
+    expected = straight.get_weights()
+    network.initialise(straight, 100)
+    program.start()
+    program.train(7, 3, 1e-3)
+    network.initialise(straight, 100)
+    program.start()
+    program.train(100, 5, 1e-3)
+    for first, second in zip(expected, straight.get_weights(), strict=True):
+        assert np.array_equal(first, second)
+
+
+def test_dropout_differs_between_seeds_and_epochs() -> None:
+    model = network.build(Architecture((64,), (0.0,), (0.5,)), 10)
+    program = Epochs(model, TRAIN, VAL, 330)
+
+    def loss(seed: int, epoch: int) -> float:
+        network.initialise(model, 100)
+        program.start()
+        return program.train(seed, epoch, 0.0).loss
+
+    assert len({loss(100, 0), loss(100, 1), loss(101, 0)}) == 3
+    assert loss(100, 0) == loss(100, 0)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        model, _ = trained(REGULARISED, Schedule(4, 1e-2))
+        models.save(tmp_path / f"{name}.keras", model)
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    other, _ = trained(REGULARISED, Schedule(4, 1e-2), seed=101)
+    models.save(tmp_path / "c.keras", other)
+    assert (tmp_path / "a.keras").read_bytes() != (tmp_path / "c.keras").read_bytes()
+
+
+def test_a_saved_model_opens_compiled_without_a_warning_and_scores_the_same(tmp_path: Path) -> None:
+    model, _ = trained(REGULARISED, Schedule(4, 1e-2))
+    models.save(tmp_path / "a.keras", model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        opened = keras.models.load_model(tmp_path / "a.keras", safe_mode=True)
+    assert opened.compiled
+    assert opened.input.dtype == "uint8"
+    figures = opened.evaluate(VAL.images, VAL.labels, verbose=0, return_dict=True)
+    assert figures == pytest.approx(model.evaluate(VAL.images, VAL.labels, verbose=0, return_dict=True))
+    assert opened.predict(VAL.images, verbose=0).sum(axis=1) == pytest.approx(1)
+    opened.fit(VAL.images, VAL.labels, verbose=0)
+
+
+def test_a_damaged_model_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.keras"
+    path.write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"damaged\.keras"):
+        models.load(path)
+
+
+def test_early_stopping_keeps_the_weights_of_the_lowest_val_loss() -> None:
+    model = network.build(Architecture((32,), (0.0,), (0.0,)), 10)
+    weights: list[list[np.ndarray]] = []
+    epochs: list[Epoch] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        weights.append(model.get_weights())
+        epochs.append(epoch)
+
+    history = train(model, Epochs(model, TRAIN, VAL, 32), Schedule(60, 1e-2, patience=3), 100, on_epoch)
+    losses = [epoch.val.loss for epoch in epochs]
+    assert history.best_epoch == np.argmin(losses) + 1
+    assert len(losses) == history.best_epoch + 3 < 60
+    for kept, best in zip(model.get_weights(), weights[history.best_epoch - 1], strict=True):
+        assert np.array_equal(kept, best)
+
+
+def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
+    model = network.build(Architecture((32,), (0.0,), (0.0,)), 10)
+    last: list[np.ndarray] = []
+
+    def on_epoch(epoch: Epoch) -> None:
+        last[:] = model.get_weights()
+
+    history = train(model, Epochs(model, TRAIN, VAL, 32), Schedule(30, 1e-2), 100, on_epoch)
+    assert len(history.epochs) == 30
+    assert history.best_epoch < 30
+    for kept, latest in zip(model.get_weights(), last, strict=True):
+        assert np.array_equal(kept, latest)
+
+
+def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
+    with pytest.raises(UserError, match=r"seed 100: .* learning_rate is 1e\+30") as caught:
+        trained(REGULARISED, Schedule(5, 1e30))
+    assert "\n" not in str(caught.value)
+
+
+def test_parameters_are_counted_as_the_study_counts_them() -> None:
+    assert network.build(Architecture(), 10).count_params() == 30_730
