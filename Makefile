@@ -11,7 +11,7 @@ override export CIFAR10_ARCHIVE := $(shell $(PYTHON) -c \
 endif
 endif
 
-.PHONY: help repro demo test lint lock
+.PHONY: help repro demo tidy test lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -31,6 +31,9 @@ repro: .venv/installed  ## run every stage that is stale
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
 	@scripts/demo
+
+tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
+	@python -m pipeline.tidy
 
 test: .venv/installed  ## run all tests
 	pytest

@@ -3,13 +3,13 @@
 from pipeline.common import command, params
 from pipeline.common.experiment import Configuration, train_run
 from pipeline.common.network import Architecture
-from pipeline.common.runs import of_group
+from pipeline.common.runs import find
 
 
 def main() -> None:
     """Train the baseline."""
     settings = params.load()
-    (run,) = of_group(settings, "baseline")
+    run = find(settings, "baseline", "baseline")
     train_run(run, Configuration(Architecture(), settings.baseline.learning_rate), settings.train)
 
 

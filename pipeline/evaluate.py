@@ -9,7 +9,11 @@ from sklearn.dummy import DummyClassifier
 from pipeline.common import command, data, models, params
 from pipeline.common.artefacts import write_array, write_json
 from pipeline.common.metrics import classification, over_seeds, per_class, probabilities
-from pipeline.common.runs import of_group
+from pipeline.common.mistakes import confident_mistakes
+from pipeline.common.runs import leftovers, of_group
+
+# As many as the report shows.
+MISTAKES = 15
 
 
 def naive(train_labels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
@@ -22,6 +26,9 @@ def main(group: str) -> None:
     """Score the models of ``group`` on the test images."""
     settings = params.load()
     runs = of_group(settings, group)
+    for path in leftovers(settings):
+        if path.parts[1] == group:
+            print(f"evaluate: {path} belongs to no run of params.yaml and is ignored; 'make tidy' removes it")
     test, names = data.load("test"), data.class_names()
     figures, by_class = {}, {}
     for run in runs:
@@ -29,6 +36,7 @@ def main(group: str) -> None:
         for seed in settings.train.seeds:
             predicted = probabilities(models.load(run.model(seed)), test.images)
             write_array(run.predictions(seed), predicted)
+            write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, predicted, MISTAKES)])
             per_seed.append(predicted.argmax(axis=1))
         figures[run.name] = over_seeds([classification(test.labels, labels) for labels in per_seed])
         by_class[run.name] = {

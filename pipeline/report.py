@@ -1,20 +1,23 @@
-"""Selection by validation, tables and figures. Reads JSON, logs and predictions, never the test images."""
+"""Selection by validation, comparisons, tables and figures. Reads JSON, logs and predictions, never the test images."""
 
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import yaml
+import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from pipeline.common import command, data, document, figures, params, results
+from pipeline.common import command, data, document, figures, params, results, study
 from pipeline.common.artefacts import write_json, write_text
+from pipeline.common.comparisons import Comparison, compare
+from pipeline.common.mistakes import confident_mistakes
 from pipeline.common.results import Results, read_json
 
-REPORTED = Path("pipeline/reported.yaml")
 FIGURES = Path("metrics/figures")
+GRID = 3, 5
 
 
-def write_summary(measured: Results) -> None:
+def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> None:
     """metrics/summary.json: the selected run, its model (the seed with the best validation accuracy) and figures."""
     run = measured.selected
     test = measured.tested[run]
@@ -26,40 +29,52 @@ def write_summary(measured: Results) -> None:
         "test_f1": test["f1"],
     }
     write_json(Path("metrics/summary.json"), {"selected": selected})
+    compared = {question: asdict(comparison) for question, comparison in comparisons.items()}
+    write_json(Path("metrics/comparisons.json"), compared)
 
 
-def write_confusion(measured: Results, names: list[str]) -> None:
-    """The selected model's confusion matrix as a figure, and as the list of pairs that DVC plots."""
+def write_selected(measured: Results, names: Sequence[str]) -> None:
+    """The selected model's confusion matrix, as a figure and as the pairs that DVC plots, and its worst mistakes."""
     run = measured.selected
     seed = measured.best_seed(run)
     labels, probabilities = results.predictions(run, seed)
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(labels, predicted, labels=range(len(names)))
-    figures.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, f"{run.title}, seed {seed}: test images")
+    title = f"{run.title}, seed {seed}: test images"
+    figures.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, title)
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
     pairs = sorted(f"{names[actual]},{names[guess]}\n" for actual, guess in zip(labels, predicted, strict=True))
     write_text(Path("metrics/confusion_matrix.csv"), "actual,predicted\n" + "".join(pairs))
 
+    rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
+    captions = [f"{names[labels[row]]}, not\n{names[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
+    figures.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title)
 
-def write_learning_curves(measured: Results) -> None:
-    """A figure per group, each run with its best seed."""
-    for group, runs in groupby(measured.trained, key=lambda run: run.group):
-        curves = {run.name: results.learning_curves(run, measured.best_seed(run)) for run in runs}
-        figures.learning_curves(FIGURES / f"learning_curves_{group}.png", curves, f"Learning curves: {group}")
+
+def write_learning_curves(measured: Results, sections: Sequence[study.Section]) -> None:
+    """A figure per section, each run with its best seed. Study B's runs are study A's."""
+    for section in sections:
+        if section.id != "study_b":
+            curves = {run.name: results.learning_curves(run, measured.best_seed(run)) for run in section.runs}
+            figures.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
 
 
 def main() -> None:
     """Write the summary, the figures and the report."""
     measured = results.read(params.load())
-    write_summary(measured)
-    write_confusion(measured, data.class_names())
-    write_learning_curves(measured)
+    sections = study.sections(measured.trained)
+    comparisons = {
+        question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))
+        for question, (first, second) in study.questions(measured.trained).items()
+    }
+    write_summary(measured, comparisons)
+    write_selected(measured, data.class_names())
+    write_learning_curves(measured, sections)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
-    reported = yaml.safe_load(REPORTED.read_text(encoding="utf-8")) if dataset["dataset"] == "cifar10" else {}
-    by_class = read_json(Path(f"metrics/evaluate/{measured.selected.group}/per_class.json"))
-    text = document.report(measured, reported, dataset, split, by_class[measured.selected.name])
+    by_class = read_json(Path(f"metrics/evaluate/{measured.selected.group}/per_class.json"))[measured.selected.name]
+    text = document.report(measured, sections, comparisons, dataset, split, by_class)
     write_text(Path("metrics/report.md"), text)
-    print(document.results_table(measured, reported))
+    print(document.overview(measured))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
-from pipeline.common import params
 from tests.conftest import ROOT
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -40,16 +41,33 @@ def test_only_evaluate_sees_the_test_set(stage: str) -> None:
     assert sees == (stage == "evaluate")
 
 
-def test_parameters_are_named_at_the_leaf_and_exist() -> None:
-    declared = params.load(ROOT / "params.yaml").model_dump()
-    used = {name for stage in STAGES for name in definition(stage)["params"]}
-    for name in used:
-        value: Any = declared
-        for part in name.split("."):
-            value = value[part]
-        assert not isinstance(value, dict), name
-    leaves = {f"{section}.{leaf}" for section, values in declared.items() for leaf in values}
-    assert used == leaves
+def parameters(stage: Any) -> set[str]:
+    return {name for dependency in stage.params for name in dependency.params}
+
+
+def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_parameter_is_a_dependency_of_some_stage_and_none_is_made_up() -> None:
+    declared = list(leaves(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    names = {name for stage in Repo(str(ROOT)).index.stages for name in parameters(stage)}
+    for name in names:
+        assert any(leaf == name or leaf.startswith(f"{name}.") for leaf in declared), name
+    for leaf in declared:
+        assert any(leaf == name or leaf.startswith(f"{name}.") for name in names), leaf
+
+
+def test_training_depends_on_its_own_parameters_at_the_leaf() -> None:
+    declared = set(leaves(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    for stage in Repo(str(ROOT)).index.stages:
+        group, _, name = stage.addressing.partition("@")
+        if group not in ("evaluate", "report"):
+            assert parameters(stage) - declared <= {f"ablation.runs.{name}"}
 
 
 def test_metrics_are_kept_in_git() -> None:

@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(0)
 
 def part(count: int, classes: int = 10) -> Part:
     images = RANDOM.integers(0, 256, (count, 32, 32, 3), np.uint8)
-    return Part(images, np.arange(count, dtype=np.uint8) % classes)
+    return Part(images, (np.arange(count) % classes).astype(np.uint8))
 
 
 def test_the_split_is_stratified_and_loses_nothing() -> None:

@@ -9,6 +9,7 @@ from pipeline.common.backend import keras
 from pipeline.common.command import UserError
 from pipeline.common.data import Part
 from pipeline.common.epoch import Epochs
+from pipeline.common.metrics import loss_and_predictions
 from pipeline.common.network import Architecture
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.training import Epoch, History, Schedule, train
@@ -110,9 +111,12 @@ def test_a_saved_model_opens_compiled_without_a_warning_and_scores_the_same(tmp_
         warnings.simplefilter("error", UserWarning)
         opened = keras.models.load_model(tmp_path / "a.keras", safe_mode=True)
     assert opened.compiled
-    assert opened.input.dtype == "uint8"
+    assert opened.inputs[0].dtype == "uint8"
     figures = opened.evaluate(VAL.images, VAL.labels, verbose=0, return_dict=True)
     assert figures == pytest.approx(model.evaluate(VAL.images, VAL.labels, verbose=0, return_dict=True))
+    loss, predicted = loss_and_predictions(opened, VAL)
+    assert loss == pytest.approx(figures["loss"], rel=1e-6)
+    assert np.mean(predicted == VAL.labels) == pytest.approx(figures["accuracy"])
     assert opened.predict(VAL.images, verbose=0).sum(axis=1) == pytest.approx(1)
     opened.fit(VAL.images, VAL.labels, verbose=0)
 

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.common.results import Results
+from pipeline.common.comparisons import Comparison, Interval
+from pipeline.common.findings import findings
+from pipeline.common.results import Results, figure
+from pipeline.common.study import Section
 
-Reported = Mapping[str, Mapping[str, float]]
+# A measured accuracy that differs from the reported one by more is called a contradiction.
+TOLERANCE = 0.01
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -22,39 +26,66 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), rule, *(line(row) for row in rows)])
 
 
-def figure(measure: Mapping[str, float]) -> str:
-    """A mean with four decimals, with its standard deviation where there is one."""
-    spread = f" ± {measure['std']:.4f}" if "std" in measure else ""
-    return f"{measure['mean']:.4f}{spread}"
+def overview(results: Results) -> str:
+    """All declared runs in one table, and the naive classifier."""
+    rows = [
+        [
+            run.title,
+            f"{trained['parameters']:,}",
+            f"{trained['epochs']['mean']:.0f}",
+            figure(trained["val"]["accuracy"]),
+            figure(results.tested[run]["accuracy"]),
+            figure(results.tested[run]["f1"]),
+            str(trained["epochs"]["n"]),
+        ]
+        for run, trained in results.trained.items()
+    ]
+    rows.append(["naive", "", "", "", figure(results.naive["accuracy"]), figure(results.naive["f1"]), ""])
+    return table(["run", "parameters", "epochs", "val accuracy", "test accuracy", "test F1", "n"], rows)
 
 
-def results_table(results: Results, reported: Reported) -> str:
-    """All runs: validation and test figures, and, unless ``reported`` is empty, what the study reports."""
-    header = ["run", "parameters", "val accuracy", "test accuracy", "F1", "n"]
-    header += ["reported accuracy", "reported F1"] if reported else []
+def reported_beside_measured(section: Section, results: Results, comparable: bool) -> str:
+    """One section's runs: measured figures and, where they are ``comparable``, what the study reports."""
     rows = []
-    for run, trained in results.trained.items():
-        study = reported.get(str(run), {})
-        rows.append(
-            [
-                run.title,
-                f"{trained['parameters']:,}",
-                figure(trained["val"]["accuracy"]),
-                *_tested(results.tested[run]),
-                *(f"{study[key]:.4f}" if key in study else "" for key in ("test_accuracy", "test_f1")),
-            ]
-        )
-    rows.append(["naive", "", "", *_tested(results.naive), "", ""])
-    return table(header, [row[: len(header)] for row in rows])
+    for run, reported in section.runs.items():
+        test = results.tested[run]
+        row = [run.name, figure(results.trained[run]["val"]["accuracy"]), figure(test["accuracy"]), figure(test["f1"])]
+        if comparable:
+            row += [f"{reported[key]:.4f}" if key in reported else "" for key in ("accuracy", "f1")]
+            row.append(f"{test['accuracy']['mean'] - reported['accuracy']:+.4f}" if reported else "")
+        rows.append(row)
+    header = ["run", "val accuracy", "test accuracy", "F1"]
+    return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
 
 
-def _tested(figures: Mapping[str, Any]) -> list[str]:
-    return [figure(figures["accuracy"]), figure(figures["f1"]), str(figures["accuracy"]["n"])]
+def contradictions(sections: Sequence[Section], results: Results) -> str:
+    """The reported accuracies that were not found again."""
+    lines = []
+    for section in sections:
+        for run, reported in section.runs.items():
+            measured = results.tested[run]["accuracy"]
+            if reported and abs(measured["mean"] - reported["accuracy"]) > TOLERANCE:
+                lines.append(f"- {section.title}, {run.name}: {figure(measured)}, reported {reported['accuracy']:.4f}.")
+    return "\n".join(lines) or "None."
+
+
+def compared(comparisons: Mapping[str, Comparison]) -> str:
+    """The study's comparisons with both intervals."""
+
+    def interval(bounds: Interval | None) -> str:
+        return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
+
+    rows = [
+        [question, f"{c.difference:+.4f}", interval(c.over_seeds), interval(c.over_images), c.verdict]
+        for question, c in comparisons.items()
+    ]
+    return table(["question", "difference", "95 % over seeds", "95 % over images", "larger than the spread?"], rows)
 
 
 def report(
     results: Results,
-    reported: Reported,
+    sections: Sequence[Section],
+    comparisons: Mapping[str, Comparison],
     dataset: Mapping[str, Any],
     split: Mapping[str, Any],
     by_class: Mapping[str, Mapping[str, Mapping[str, float]]],
@@ -64,8 +95,8 @@ def report(
     ``dataset`` and ``split`` are metrics/dataset.json and metrics/split.json; ``by_class`` the per-class figures of the
     selected run on the test images.
     """
+    comparable = dataset["dataset"] == "cifar10"
     selected = results.selected
-    seeds = ", ".join(map(str, results.seeds))
     sizes = ", ".join(f"{sum(split['counts'][part].values()):,} {part}" for part in ("train", "val", "test"))
     repeated = ", ".join(f"{count} {pair.replace('_', '/')}" for pair, count in split["duplicates"].items())
     pixels = "the original pixels" if dataset["lossless"] else "lossy: not the original pixels"
@@ -73,33 +104,43 @@ def report(
         [name, *(figure(figures[key]) for key in ("precision", "recall", "f1")), f"{figures['support']['mean']:.0f}"]
         for name, figures in by_class.items()
     ]
-    groups = dict.fromkeys(run.group for run in results.trained)
-    curves = "\n\n".join(f"![{group}](figures/learning_curves_{group}.png)" for group in groups)
-    return f"""# Measured results
-
-Written by the report stage. Figures are means over the seeds {seeds}, with the standard deviation (ddof 1) where there
-is more than one. Precision, recall and F1 are weighted by class size. Reported figures are the study's, on CIFAR-10.
-
-{results_table(results, reported)}
-
-`naive` always names the most frequent class of the training images.
-
-Selected by validation accuracy: **{selected.title}**, test accuracy {figure(results.tested[selected]["accuracy"])}.
-
-## Data
-
-{dataset["dataset"]}, from {dataset["archive"]} ({pixels}), sha256 {dataset["sha256"]}.
-Images: {sizes}. Exact duplicates between the parts: {repeated}.
-
-![Training images](figures/samples.png)
-
-## {selected.title} by class, on the test images
-
-{table(["class", "precision", "recall", "F1", "images"], class_rows)}
-
-![Confusion matrix](figures/confusion_matrix.png)
-
-## Learning curves
-
-{curves}
-"""
+    parts = [
+        "# Measured results",
+        f"Written by the report stage. Seeds: {', '.join(map(str, results.seeds))}. A figure is the mean over them, "
+        "with the standard deviation (ddof 1) where there is more than one; precision, recall and F1 are weighted by "
+        "class size. Models are selected by validation accuracy; test figures are reported beside it.",
+        f"Selected: **{selected.title}**, test accuracy {figure(results.tested[selected]['accuracy'])}.",
+        overview(results),
+        "`naive` always names the most frequent class of the training images.",
+        f"Data: {dataset['dataset']} from {dataset['archive']} ({pixels}), sha256 {dataset['sha256']}; {sizes} images. "
+        f"Exact duplicates between the parts: {repeated}.",
+        "![Training images](figures/samples.png)",
+        "# Reported beside measured" if comparable else "# Section by section",
+    ]
+    for section in sections:
+        parts += [f"## {section.title}", reported_beside_measured(section, results, comparable)]
+        if section.id != "study_b":
+            parts.append(f"![Learning curves](figures/learning_curves_{section.id}.png)")
+    if comparable:
+        parts += [
+            f"## Accuracies that differ by more than {TOLERANCE}",
+            contradictions(sections, results),
+        ]
+    parts += [
+        "# Comparisons that the study draws",
+        "Difference in test accuracy, first less second. Over seeds: Student's t for paired runs, which answers "
+        "whether another training would agree. Over images: a paired bootstrap, which answers only whether these "
+        "very models differ.",
+        compared(comparisons),
+    ]
+    if comparable:
+        parts.append("# What the study got wrong")
+        parts += [f"{n}. {wrong} **{here}**" for n, (wrong, here) in enumerate(findings(results, split), start=1)]
+    parts += [
+        f"# {selected.title} on the test images",
+        table(["class", "precision", "recall", "F1", "images"], class_rows),
+        "![Confusion matrix](figures/confusion_matrix.png)",
+        "Its most confident mistakes, with the probability it gave:",
+        "![Mistakes](figures/mistakes.png)",
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -8,7 +8,7 @@ from dvclive import Live
 from pipeline.common import data, models
 from pipeline.common.artefacts import DECIMALS, write_json
 from pipeline.common.epoch import Epochs
-from pipeline.common.metrics import classification, loss_and_accuracy, over_seeds, probabilities
+from pipeline.common.metrics import classification, loss_and_predictions, over_seeds
 from pipeline.common.network import Architecture, build
 from pipeline.common.params import Train
 from pipeline.common.progress import TrainingProgress
@@ -58,8 +58,8 @@ def _train_seed(
         history = train(model, program, schedule, seed, on_epoch)
         models.save(run.model(seed), model)
         saved = models.load(run.model(seed))
-        predicted = probabilities(saved, val_part.images).argmax(axis=1)
-        val = classification(val_part.labels, predicted) | loss_and_accuracy(saved, val_part)
+        figures = {part: _measure(saved, images) for part, images in (("train", train_part), ("val", val_part))}
+        val = figures["val"]
         kept = len(history.epochs) if schedule.patience is None else history.best_epoch
         log.log_metric("model/epoch", kept, plot=False)
         log.log_metric("model/val_accuracy", round(val["accuracy"], DECIMALS), plot=False)
@@ -68,8 +68,13 @@ def _train_seed(
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
         "val": val,
-        "train": loss_and_accuracy(saved, train_part),
+        "train": {name: figures["train"][name] for name in ("accuracy", "loss")},
     }
+
+
+def _measure(model: Any, part: data.Part) -> dict[str, float]:
+    loss, predicted = loss_and_predictions(model, part)
+    return classification(part.labels, predicted) | {"loss": loss}
 
 
 def _log_epoch(log: Live, epoch: Epoch) -> None:

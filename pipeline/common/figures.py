@@ -15,13 +15,15 @@ from pipeline.common.artefacts import replacing
 def image_grid(
     path: Path, images: npt.NDArray[np.uint8], titles: Sequence[str], rows: int, columns: int, title: str
 ) -> None:
-    """Draw ``images``, uint8 (rows * columns, 32, 32, 3), each under its entry of ``titles``."""
+    """Draw ``images``, uint8 (at most rows * columns, 32, 32, 3), each under its entry of ``titles``."""
     figure = Figure(figsize=(1.6 * columns, 1.9 * rows), layout="constrained")
     figure.suptitle(title)
-    for axes, image, text in zip(figure.subplots(rows, columns).flat, images, titles, strict=True):
+    grid = figure.subplots(rows, columns)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, image, text in zip(grid.flat[: len(titles)], images, titles, strict=True):
         axes.imshow(image)
         axes.set_title(text, fontsize=9)
-        axes.axis("off")
     _save(figure, path)
 
 

@@ -7,23 +7,30 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_fscore_support
 
-from pipeline.common.backend import keras
+from pipeline.common.backend import keras, tf
 from pipeline.common.data import Part
 
 # Images in a batch of inference, where the size changes nothing but memory and speed.
 INFERENCE_BATCH = 1000
 
 
-def probabilities(model: keras.Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def probabilities(model: keras.Sequential, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """The model's class probabilities, float32 (n, classes), for uint8 ``images`` (n, 32, 32, 3)."""
-    result: npt.NDArray[np.float32] = model.predict(images, batch_size=INFERENCE_BATCH, verbose=0)
-    return result
+    return _in_batches(model, images)
 
 
-def loss_and_accuracy(model: keras.Model, part: Part) -> dict[str, float]:
-    """Cross-entropy plus the L2 penalty, and accuracy, as ``model.evaluate`` gives them."""
-    figures = model.evaluate(part.images, part.labels, batch_size=INFERENCE_BATCH, verbose=0, return_dict=True)
-    return {name: float(figures[name]) for name in ("loss", "accuracy")}
+def loss_and_predictions(model: keras.Sequential, part: Part) -> tuple[float, npt.NDArray[np.intp]]:
+    """The mean cross-entropy in nats plus the L2 penalty, as ``model.evaluate`` gives it, and predicted labels (n,)."""
+    logits = _in_batches(keras.Model(model.inputs[0], model.get_layer("logits").output), part.images)
+    cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(part.labels.astype(np.int32), logits)
+    penalty = sum(float(loss) for loss in model.losses)
+    return float(np.mean(cross_entropy, dtype=np.float64)) + penalty, logits.argmax(axis=1)
+
+
+def _in_batches(model: keras.Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The output for all images, without ``predict``, which compiles a program of its own for every model."""
+    starts = range(0, len(images), INFERENCE_BATCH)
+    return np.concatenate([model(images[start : start + INFERENCE_BATCH], training=False) for start in starts])
 
 
 def classification(labels: npt.NDArray[np.uint8], predicted: npt.NDArray[np.integer]) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """An architecture as a Keras model: raw uint8 image in, rescaled, flattened, dense, class probabilities out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +25,19 @@ class Architecture:
     dropout: tuple[float, ...] = ()
 
 
+def uniform(
+    units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout_after: Literal["all"] | Sequence[int] = "all"
+) -> Architecture:
+    """The same penalty on every hidden layer, and the same dropout after those that ``dropout_after`` counts from 1."""
+    layers = range(1, len(units) + 1)
+    dropped = layers if dropout_after == "all" else dropout_after
+    return Architecture(
+        units=tuple(units),
+        l2=tuple(l2 for _ in layers),
+        dropout=tuple(dropout if layer in dropped else 0.0 for layer in layers),
+    )
+
+
 def build(architecture: Architecture, classes: int) -> keras.Sequential:
     """Build the model, compiled for evaluation, with weights still to be set by :func:`initialise`.
 
@@ -42,7 +57,9 @@ def build(architecture: Architecture, classes: int) -> keras.Sequential:
             layers.append(keras.layers.Dropout(dropout, seed=0, name=f"dropout_{index}"))
     layers += [keras.layers.Dense(classes, name="logits"), keras.layers.Softmax(name="probabilities")]
     model = keras.Sequential(layers, name="dense_network")
-    model.compile(optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizer=keras.optimizers.Adam(name="adam"), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 

@@ -1,10 +1,11 @@
 """params.yaml as frozen, validated models. Nothing else reads that file."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, field_validator
 
 from pipeline.common.command import UserError
 
@@ -27,8 +28,25 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _list(value: Any) -> Any:
+    if not isinstance(value, list) or not value:
+        raise ValueError("a list of at least one number")
+    return value
+
+
+def _layers(value: Any) -> Any:
+    if value == "all" or (isinstance(value, list) and all(type(layer) is int and layer >= 1 for layer in value)):
+        return value if value == "all" else tuple(value)
+    raise ValueError("all, or a list of hidden layers, counted from 1")
+
+
 Real = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_number)]
+Units = Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], BeforeValidator(_list)]
+Layers = Annotated[Literal["all"] | tuple[int, ...], PlainValidator(_layers)]
+Patience = Annotated[Whole, Field(ge=1)]
+# It becomes part of a stage's name and of paths: no dots, which DVC reads as nesting.
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
 class _Section(BaseModel):
@@ -51,16 +69,9 @@ class Split(_Section):
 class Train(_Section):
     """What all training runs share. Every seed trains a model of its own."""
 
-    seeds: tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...]
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], BeforeValidator(_list)]
     epochs: Annotated[Whole, Field(ge=1)]
     batch_size: Annotated[Whole, Field(ge=1)]
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _listed(cls, seeds: Any) -> Any:
-        if not isinstance(seeds, list) or not seeds:
-            raise ValueError("a list of at least one seed")
-        return seeds
 
     @field_validator("seeds")
     @classmethod
@@ -76,6 +87,44 @@ class Baseline(_Section):
     learning_rate: Annotated[Real, Field(gt=0)]
 
 
+class Scale(_Section):
+    """One run per architecture: its name and the widths of its hidden layers."""
+
+    learning_rate: Annotated[Real, Field(gt=0)]
+    architectures: Annotated[dict[RunName, Units], Field(min_length=1)]
+
+
+class Regularisation(_Section):
+    """How a run is regularised and trained. ``dropout_after`` counts the hidden layers from 1."""
+
+    l2: Annotated[Real, Field(ge=0)]
+    dropout: Annotated[Real, Field(ge=0, lt=1)]
+    dropout_after: Layers
+    learning_rate: Annotated[Real, Field(gt=0)]
+
+
+class Reg(Regularisation):
+    """The model that the stage regularise trains."""
+
+    units: Units
+    patience: Patience
+
+
+class AblationRun(Regularisation):
+    """One run of the ablation; ``units`` and ``patience`` None: those of :class:`Ablation`."""
+
+    units: Units | None = None
+    patience: Patience | None = None
+
+
+class Ablation(_Section):
+    """Runs that differ in how they are regularised, and what they share."""
+
+    units: Units
+    patience: Patience
+    runs: Annotated[dict[RunName, AblationRun], Field(min_length=1)]
+
+
 class Params(_Section):
     """The whole of params.yaml."""
 
@@ -83,6 +132,9 @@ class Params(_Section):
     split: Split
     train: Train
     baseline: Baseline
+    scale: Scale
+    reg: Reg
+    ablation: Ablation
 
 
 def load(path: Path = PARAMS) -> Params:
@@ -98,23 +150,44 @@ def load(path: Path = PARAMS) -> Params:
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
-        raise UserError("; ".join(_explain(path, detail) for detail in error.errors())) from None
+        raise UserError("; ".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+    _check_layers(path, "reg", params.reg.dropout_after, params.reg.units)
+    for name, run in params.ablation.runs.items():
+        _check_layers(path, f"ablation.runs.{name}", run.dropout_after, run.units or params.ablation.units)
+    return params
 
 
-def _explain(path: Path, detail: Any) -> str:
+def _check_layers(path: Path, name: str, layers: Layers, units: tuple[int, ...]) -> None:
+    """Refuse dropout after a hidden layer that does not exist."""
+    if layers != "all" and max(layers, default=0) > len(units):
+        raise UserError(
+            f"{path}: {name}.dropout_after is {list(layers)}; allowed: all, or layers from 1 to {len(units)}"
+        )
+
+
+def _explain(detail: Any) -> str:
     """One of pydantic's findings in the project's words."""
-    name = ".".join(str(part) for part in detail["loc"])
+    place = [str(part) for part in detail["loc"] if part != "[key]"]
+    name, value = ".".join(place) or "the content", detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            section: Any = Params
-            for part in detail["loc"][:-1]:
-                section = section.model_fields[part].annotation
-            return f"{path}: unknown parameter {name}; allowed here: {', '.join(section.model_fields)}"
+            return f"unknown parameter {name}; allowed here: {', '.join(_allowed(place[:-1]))}"
         case "missing":
-            return f"{path}: {name} is missing"
+            return f"{name} is missing"
+        case "string_pattern_mismatch":
+            return f"{'.'.join(place[:-1])} has the name {value!r}; allowed: letters, digits, - and _"
         case "value_error":
-            return f"{path}: {name} is {detail['input']!r}; allowed: {detail['ctx']['error']}"
-    rule = detail["msg"].removeprefix("Input should be ").removeprefix("Value ")
-    return f"{path}: {name or 'the file'} is {detail['input']!r}; allowed: {rule}"
+            return f"{name} is {value!r}; allowed: {detail['ctx']['error']}"
+    return f"{name} is {value!r}; allowed: {detail['msg'].removeprefix('Input should be ')}"
+
+
+def _allowed(place: list[str]) -> Iterable[str]:
+    """The parameters that the section at ``place`` may have."""
+    section: Any = Params
+    for part in place:
+        # A mapping from names to sections has these as its second argument.
+        section = section.model_fields[part].annotation if hasattr(section, "model_fields") else get_args(section)[1]
+    fields: Iterable[str] = section.model_fields
+    return fields

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipeline.common.runs import Run, declared
 
 @dataclass(frozen=True)
 class Results:
-    """The figures of every run, each measure as {"mean", "std", "n"} over seeds.
+    """The figures of every declared run, each measure as {"mean", "std", "n"} over seeds.
 
     ``trained`` holds metrics/<group>/<run>.json, ``tested`` the run's entry in metrics/evaluate/<group>.json, ``naive``
     that of the classifier that looks at no image.
@@ -52,6 +53,12 @@ def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray
     return np.load(f"data/predictions/{run.group}/labels.npy"), np.load(run.predictions(seed))
 
 
+def correct(run: Run, seeds: Sequence[int]) -> list[npt.NDArray[np.bool_]]:
+    """For each seed which test images its model names correctly, bool (n,)."""
+    pairs = (predictions(run, seed) for seed in seeds)
+    return [probabilities.argmax(axis=1) == labels for labels, probabilities in pairs]
+
+
 def learning_curves(run: Run, seed: int) -> dict[str, list[float]]:
     """One value per epoch of "train/loss", "train/accuracy", "val/loss" and "val/accuracy"."""
     columns = {}
@@ -60,6 +67,12 @@ def learning_curves(run: Run, seed: int) -> dict[str, list[float]]:
             rows = csv.DictReader(file, delimiter="\t")
             columns[f"{path.parent.name}/{path.stem}"] = [float(row[path.stem]) for row in rows]
     return columns
+
+
+def figure(measure: Mapping[str, float]) -> str:
+    """A mean with four decimals, with its standard deviation where there is one."""
+    spread = f" ± {measure['std']:.4f}" if "std" in measure else ""
+    return f"{measure['mean']:.4f}{spread}"
 
 
 def read_json(path: Path) -> Any:
