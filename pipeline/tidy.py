@@ -2,15 +2,23 @@
 
 import shutil
 
+from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
+
 from pipeline.common import command, params
 from pipeline.common.runs import leftovers
 
 
 def main() -> None:
-    """Remove the leftovers and name each."""
+    """Remove the leftovers from models/, metrics/ and dvc.lock, and name each."""
     for path in leftovers(params.load()):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         print(f"removed {path}")
+    declared = {stage.addressing for stage in Repo().index.stages}
+    with modify_yaml("dvc.lock") as lock:
+        for stage in set(lock["stages"]) - declared:
+            del lock["stages"][stage]
+            print(f"removed {stage} from dvc.lock")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,13 @@ class Project:
             for section in sections:
                 target = target[section]
             target[leaf] = value
-        path.write_text(yaml.safe_dump(params))
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def keep(self, name: str, *runs: str) -> None:
+        """Declare only ``runs`` in the mapping ``name`` of params.yaml."""
+        section, leaf = name.split(".")
+        declared = yaml.safe_load((self.folder / "params.yaml").read_text())[section][leaf]
+        self.set_params(**{name: {run: declared[run] for run in runs}})
 
     def commit(self) -> None:
         """Commit all."""
@@ -59,7 +65,7 @@ class Project:
 
 
 def copy_project(folder: Path) -> Project:
-    """The project's files as they are in the work tree, committed in a repository of their own, on digits."""
+    """The project's files as they are in the work tree, in a repository of their own: digits, and fewer runs."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -72,6 +78,8 @@ def copy_project(folder: Path) -> Project:
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
     project.set_params(**{"fetch.dataset": "digits", "train.epochs": 3})
+    project.keep("scale.architectures", "shallow", "medium")
+    project.keep("ablation.runs", "dropout30", "l2-1e-5")
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")
