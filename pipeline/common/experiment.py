@@ -1,5 +1,6 @@
 """One run as a stage trains it: every seed a model, its log, and the figures over all seeds."""
 
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +29,21 @@ class Configuration:
 def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
     """Train ``run`` once per seed; write its models, logs and metrics.
 
-    Raises :class:`pipeline.common.command.UserError` when training diverges.
+    Raises :class:`pipeline.common.command.UserError` when training diverges; then no output stays behind.
     """
     parts = data.load("train"), data.load("val")
     model = build(configuration.architecture, classes=len(data.class_names()))
     model.optimizer.learning_rate = configuration.learning_rate
     program = Epochs(model, *parts, settings.batch_size)
     schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
-    figures = [_train_seed(run, seed, model, program, schedule, parts) for seed in settings.seeds]
+    try:
+        figures = [_train_seed(run, seed, model, program, schedule, parts) for seed in settings.seeds]
+    except BaseException:
+        # A model or a log without its figures would be half of an output.
+        for seed in settings.seeds:
+            shutil.rmtree(run.log(seed), ignore_errors=True)
+            run.model(seed).unlink(missing_ok=True)
+        raise
     summary: dict[str, Any] = {"parameters": model.count_params()}
     summary |= over_seeds([{name: figure[name] for name in ("epochs", "best_epoch")} for figure in figures])
     for part in ("val", "train"):
