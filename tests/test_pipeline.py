@@ -206,6 +206,8 @@ def test_a_mistake_is_one_line_and_a_good_run_works_afterwards(
     assert failed.returncode != 0
     assert message in output
     assert "Traceback" not in output
+    if "learning_rate" in message:
+        assert not list(clean.folder.glob("m*/baseline/**/seed-*"))
     clean.succeed("git", "checkout", "--quiet", "params.yaml")
     clean.succeed("dvc", "repro")
     assert clean.succeed("git", "status", "--porcelain") == ""
@@ -223,7 +225,7 @@ def test_the_demo_leaves_git_and_dvc_as_they_were(clean: Project, tmp_path: Path
     output = clean.succeed("scripts/demo", TMPDIR=str(tmp_path))
     (folder,) = tmp_path.glob("cifar10-demo-*")
     assert f"runs in {folder}" in output
-    assert "| baseline |" in output
+    assert "| ablation/dropout30 |" in output
     assert (clean.succeed("git", "status", "--porcelain"), clean.succeed("dvc", "exp", "list", "--name-only")) == before
     assert clean.succeed("dvc", "status", "--quiet") == ""
     (clean.folder / "uncommitted.txt").unlink()
