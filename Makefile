@@ -1,15 +1,6 @@
 # `make help` lists what can be called.
 PYTHON ?= python3
-BIN := $(CURDIR)/.venv/bin
-export PATH := $(BIN):$(PATH)
-
-# Experiments in a temporary folder and queue workers run elsewhere: there a relative path would be another place.
-ifneq ($(CIFAR10_ARCHIVE),)
-ifeq ($(findstring ://,$(CIFAR10_ARCHIVE)),)
-override export CIFAR10_ARCHIVE := $(shell $(PYTHON) -c \
-  'import os, sys; print(os.path.abspath(sys.argv[1]))' '$(CIFAR10_ARCHIVE)')
-endif
-endif
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help repro demo tidy test lint lock
 .DEFAULT_GOAL := help
@@ -23,7 +14,7 @@ help:  ## list these targets
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"{sys.executable} is Python {v[0]}.{v[1]}; allowed: 3.11 to 3.13. Name one: make PYTHON=python3.13")'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 repro: .venv/installed  ## run every stage that is stale

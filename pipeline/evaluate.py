@@ -39,9 +39,8 @@ def main(group: str) -> None:
             write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, predicted, MISTAKES)])
             per_seed.append(predicted.argmax(axis=1))
         figures[run.name] = over_seeds([classification(test.labels, labels) for labels in per_seed])
-        by_class[run.name] = {
-            name: over_seeds([per_class(test.labels, labels, names)[name] for labels in per_seed]) for name in names
-        }
+        classes = [per_class(test.labels, labels, names) for labels in per_seed]
+        by_class[run.name] = {name: over_seeds([figures_of[name] for figures_of in classes]) for name in names}
     if group == "baseline":
         figures["naive"] = over_seeds([naive(data.load("train").labels, test.labels)])
     write_array(Path("data/predictions", group, "labels.npy"), test.labels)

@@ -24,13 +24,17 @@ def obtain(dataset: str, entries: list[catalogue.Entry]) -> tuple[Path, catalogu
         path = Path(sklearn.__file__).parent / "datasets" / "data" / "digits.csv.gz"
         return path, catalogue.identify(path, entries)
     location = os.environ.get("CIFAR10_ARCHIVE") or entries[0].origin
-    if location.startswith(("http://", "https://")):
+    scheme = location.partition("://")[0].lower() if "://" in location else None
+    if scheme in ("http", "https"):
         largest = max(entry.bytes for entry in entries)
         path = download(location, largest, lambda arrived: catalogue.identify(arrived, entries))
         return path, catalogue.identify(path, entries)
     path = Path(location)
-    if not path.is_file():
-        raise command.UserError(f"CIFAR10_ARCHIVE is {location}: no such file in {Path.cwd()}; use an absolute path")
+    if scheme is not None or not path.is_file():
+        raise command.UserError(
+            f"CIFAR10_ARCHIVE is {location}, which is not a file in {Path.cwd()}; "
+            "allowed: a file (best by its absolute path), or an http or https address"
+        )
     return path, catalogue.identify(path, entries)
 
 

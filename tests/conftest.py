@@ -26,7 +26,9 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
+        # Git tells its hooks by variables which repository they serve: here it is this one.
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        self.environment = outer | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Call a program here; the exit code is the caller's to check."""
@@ -83,6 +85,7 @@ def copy_project(folder: Path) -> Project:
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")
+    project.succeed("git", "config", "commit.gpgsign", "false")
     project.commit()
     return project
 

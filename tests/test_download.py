@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
     """Serves CONTENT, and misbehaves as told: each request takes the next entry of ``plan``.
 
     A number breaks the connection after so many bytes, "503" and "404" answer with that status, "whole" ignores a
-    range. Without an entry it behaves.
+    range, "range" answers with another one. Without an entry it behaves.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,12 @@ class Handler(BaseHTTPRequestHandler):
         step = self.server.plan.pop(0) if self.server.plan else None
         if step in ("404", "503"):
             self.send_error(int(step))
+            return
+        if step == "range":
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 7-8/9")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         start = 0
         if self.headers["Range"] and step != "whole":
@@ -108,7 +114,7 @@ def test_a_complete_file_that_was_not_yet_accepted_is_not_downloaded_again(serve
     server.plan = ["404"]
     with pytest.raises(UserError, match="404"):
         get(server)
-    (folder,) = (path.parent for path in user_cache_path("cifar10-dense-study").rglob("lock"))
+    (folder,) = (path.with_suffix("") for path in user_cache_path("cifar10-dense-study").rglob("*.lock"))
     (folder / "archive.tar.gz.part").write_bytes(CONTENT)
     assert get(server) == CONTENT
     assert server.ranges == [None, f"bytes={len(CONTENT)}-"]
@@ -118,11 +124,20 @@ def test_a_wrong_file_is_removed_so_that_the_next_call_can_succeed(server: Serve
     server.plan = ["503", "503", "503"]
     with pytest.raises(UserError):
         get(server)
-    (folder,) = (path.parent for path in user_cache_path("cifar10-dense-study").rglob("lock"))
+    (folder,) = (path.with_suffix("") for path in user_cache_path("cifar10-dense-study").rglob("*.lock"))
     (folder / "archive.tar.gz.part").write_bytes(b"x" * 1000)
     with pytest.raises(UserError, match="not the file that is wanted, and removed: other bytes"):
         get(server)
     assert get(server) == CONTENT
+
+
+def test_a_server_that_brings_no_more_each_time_is_given_up(server: Server) -> None:
+    server.plan = [100_000]
+    for _ in range(20):
+        server.plan += ["range", 50_000]
+    with pytest.raises(UserError, match="cannot be downloaded"):
+        get(server)
+    assert len(server.ranges) < 10
 
 
 def test_a_file_that_is_too_large_is_given_up(server: Server) -> None:

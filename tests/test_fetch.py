@@ -85,7 +85,17 @@ def test_a_missing_member_leaves_nothing_behind(project: Project, archive: Path)
 
 
 def test_a_path_that_does_not_exist_is_named(project: Project, archive: Path) -> None:
-    assert "CIFAR10_ARCHIVE is nowhere.tar.gz: no such file" in fetch_fails(project, "nowhere.tar.gz")
+    assert "CIFAR10_ARCHIVE is nowhere.tar.gz, which is not a file" in fetch_fails(project, "nowhere.tar.gz")
+
+
+@pytest.mark.parametrize("location", ["/", "ftp://127.0.0.1/archive.tar.gz", "file:///archive.tar.gz", "x" * 300])
+def test_what_is_no_file_and_no_address_is_refused(project: Project, archive: Path, location: str) -> None:
+    assert location in fetch_fails(project, location)
+
+
+def test_an_unusable_cache_folder_is_one_line(project: Project, archive: Path) -> None:
+    project.environment["XDG_CACHE_HOME"] = str(archive)
+    assert "Not a directory" in fetch_fails(project, "http://127.0.0.1:9/archive.tar.gz")
 
 
 def test_an_unreachable_address_is_named(project: Project, archive: Path) -> None:

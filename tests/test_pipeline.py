@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.common import document, params, results, study
+from pipeline.common.runs import Run
 from tests.conftest import Project, copy_project
 
 STAGES = {
@@ -33,6 +35,7 @@ def clean(reproduced: Project) -> Iterator[Project]:
     """The reproduced project, and afterwards as it was."""
     yield reproduced
     reproduced.succeed("git", "reset", "--quiet", "--hard", "main")
+    reproduced.succeed("git", "clean", "--quiet", "--force", "-d", "metrics")
     reproduced.succeed("dvc", "checkout", "--force")
 
 
@@ -106,6 +109,25 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     assert "9. Results lived in pickles" in text
     assert f"test F1 of {read(reproduced, 'evaluate/baseline.json')['baseline']['f1']['mean']:.4f}" in text
     assert "ablation/headline" not in text
+
+
+def test_only_evaluate_reads_the_test_images(clean: Project) -> None:
+    """Every stage after preprocess runs without them; evaluate does not."""
+    shutil.rmtree(clean.folder / "data" / "prepared" / "test")
+    for stage in (["baseline"], ["scale", "shallow"], ["regularise"], ["ablation", "dropout30"], ["report"]):
+        clean.succeed("python", "-m", f"pipeline.{stage[0]}", *stage[1:])
+    failed = clean.run("python", "-m", "pipeline.evaluate", "baseline")
+    assert failed.returncode == 1
+    assert failed.stderr == "evaluate: data/prepared/test/images.npy: No such file or directory\n"
+
+
+def test_the_best_seed_is_that_of_the_best_validation_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run("baseline", "baseline")
+    for seed, accuracy in ((1, 0.3), (2, 0.5), (3, 0.4), (4, 0.5)):
+        run.log(seed).mkdir(parents=True)
+        (run.log(seed) / "metrics.json").write_text(json.dumps({"model": {"val_accuracy": accuracy}}))
+    assert results.Results((1, 2, 3, 4), {}, {}, {}).best_seed(run) == 2
 
 
 def test_a_second_repro_runs_nothing(clean: Project) -> None:

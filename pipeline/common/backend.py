@@ -36,4 +36,6 @@ with _without_chatter():
 
     tf.config.list_physical_devices()  # the driver's part of the chatter comes with the first look for devices
 
+keras.config.set_floatx("float32")
+
 __all__ = ["keras", "tf"]

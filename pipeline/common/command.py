@@ -14,9 +14,9 @@ class UserError(Exception):
 def run(main: Callable[..., None]) -> NoReturn:
     """Call ``main`` with the words of the command line and end the process.
 
-    Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` (one line on stderr, no traceback), 2 when the
-    command line has too few or too many words, 130 after Ctrl-C. Any other exception is a defect and keeps its
-    traceback.
+    Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
+    missing file or a full disk (one line on stderr, no traceback), 2 when the command line has too few or too many
+    words, 130 after Ctrl-C. Any other exception is a defect and keeps its traceback.
     """
     stage = Path(sys.argv[0]).stem
     expected = [name.upper() for name in inspect.signature(main).parameters]
@@ -29,6 +29,9 @@ def run(main: Callable[..., None]) -> NoReturn:
         main(*words)
     except UserError as error:
         print(f"{stage}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"{stage}: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{stage}: interrupted", file=sys.stderr)

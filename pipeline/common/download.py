@@ -10,6 +10,7 @@ import requests
 import urllib3
 from filelock import FileLock
 from platformdirs import user_cache_path
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from pipeline.common.command import UserError
@@ -38,7 +39,7 @@ def download(url: str, largest: int, accept: Callable[[Path], object]) -> Path:
     folder = user_cache_path("cifar10-dense-study") / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     complete, partial = folder / name, folder / f"{name}.part"
-    with FileLock(folder / "lock"):
+    with FileLock(folder.with_suffix(".lock")):
         if not complete.exists():
             _fetch(url, partial, largest)
         arrived = complete if complete.exists() else partial
@@ -54,18 +55,18 @@ def download(url: str, largest: int, accept: Callable[[Path], object]) -> Path:
 def _fetch(url: str, partial: Path, largest: int) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task(url, total=None)
+        task = progress.add_task(escape(url), total=None)
 
         def on_bytes(arrived: int, total: int | None) -> None:
             progress.update(task, completed=arrived, total=total)
 
-        failures = 0
+        failures, furthest = 0, _size(partial)
         while True:
-            before = _size(partial)
             try:
                 return _attempt(url, partial, largest, on_bytes)
             except _PASSING as e:
-                failures = 0 if _size(partial) > before else failures + 1
+                failures = 0 if _size(partial) > furthest else failures + 1
+                furthest = max(furthest, _size(partial))
                 if failures > len(RETRY_SECONDS):
                     raise UserError(
                         f"{url}: cannot be downloaded ({_cause(e)}); {_size(partial)} bytes are kept. Run again to go "
@@ -87,7 +88,7 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
             return
         resumed = answer.status_code == 206 and content_range.startswith(f"bytes {arrived}-")
         if answer.status_code in (206, 416) and not resumed:
-            partial.unlink()
+            partial.unlink(missing_ok=True)
             raise _TransientError(f"the server's range {content_range!r} does not fit {arrived} bytes that had arrived")
         if answer.status_code >= 500 or answer.status_code == 429:
             raise _TransientError(f"{answer.status_code} {answer.reason}")
@@ -95,7 +96,7 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
         if not resumed:
             arrived = 0
         length = answer.headers.get("Content-Length")
-        total = arrived + int(length) if length else None
+        total = arrived + int(length) if length and length.isdigit() else None
         with partial.open("ab" if resumed else "wb") as file:
             # read1 gives what has arrived: a larger read would lose it when the connection breaks.
             while chunk := answer.raw.read1(_CHUNK):

@@ -12,20 +12,16 @@ from pipeline.common.command import UserError
 PARAMS = Path("params.yaml")
 
 
-def _number(value: Any) -> Any:
-    """Read a number the way DVC does, whoever spelled it.
+def _number(value: Any) -> float:
+    """Read a number as it is written, the way DVC does, whoever spelled it.
 
-    ``dvc exp run -S reg.l2=1e-5`` writes ``1e-05``, which YAML 1.1 (PyYAML) takes for a string, because it wants a dot
-    before the exponent. ``true`` is not a number, though Python would take it for 1.
+    ``dvc exp run -S reg.l2=1e-5`` writes ``1e-05``, which YAML 1.1 takes for a string, because it wants a dot before
+    the exponent; it takes ``010`` for 8 and ``1:30`` for 90.
     """
-    if isinstance(value, bool):
-        raise ValueError("a number")
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise ValueError("a number") from None
-    return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError("a number") from None
 
 
 def _list(value: Any) -> Any:
@@ -35,9 +31,14 @@ def _list(value: Any) -> Any:
 
 
 def _layers(value: Any) -> Any:
-    if value == "all" or (isinstance(value, list) and all(type(layer) is int and layer >= 1 for layer in value)):
-        return value if value == "all" else tuple(value)
-    raise ValueError("all, or a list of hidden layers, counted from 1")
+    if value == "all":
+        return value
+    if not isinstance(value, list):
+        raise ValueError("all, or a list of hidden layers")
+    layers = [_number(layer) for layer in value]
+    if not all(layer >= 1 and layer.is_integer() for layer in layers):
+        raise ValueError("all, or a list of hidden layers, counted from 1")
+    return tuple(int(layer) for layer in layers)
 
 
 Real = Annotated[float, BeforeValidator(_number)]
@@ -144,10 +145,11 @@ def load(path: Path = PARAMS) -> Params:
     missing or ill-typed parameter, a value out of range.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # BaseLoader leaves every scalar as it was written: what a number is, is decided here, and not by YAML 1.1.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run the stages from the project's root") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         params = Params.model_validate(content)
@@ -179,8 +181,13 @@ def _explain(detail: Any) -> str:
         case "string_pattern_mismatch":
             return f"{'.'.join(place[:-1])} has the name {value!r}; allowed: letters, digits, - and _"
         case "value_error":
-            return f"{name} is {value!r}; allowed: {detail['ctx']['error']}"
-    return f"{name} is {value!r}; allowed: {detail['msg'].removeprefix('Input should be ')}"
+            return f"{name} is {_written(value)}; allowed: {detail['ctx']['error']}"
+    return f"{name} is {_written(value)}; allowed: {detail['msg'].removeprefix('Input should be ')}"
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in the file."""
+    return str(value).replace("'", "") or "empty"
 
 
 def _allowed(place: list[str]) -> Iterable[str]:

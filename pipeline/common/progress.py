@@ -60,6 +60,6 @@ class TrainingProgress:
         seconds = history.seconds_per_epoch
         self._console.print(
             f"{self._title}: {len(history.epochs)} epochs in {sum(epoch.seconds for epoch in history.epochs):.1f} s "
-            f"({seconds:.2f} s an epoch, {self._images / seconds:,.0f} images/s); "
+            f"({seconds:.2f} s an epoch, {self._images / seconds:,.0f} images/s, validation included); "
             f"kept epoch {kept}: val_accuracy {figures['accuracy']:.4f}, val_loss {figures['loss']:.4f}"
         )
