@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro demo tidy test lint lock
+.PHONY: help repro demo tidy clean-state test lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -25,6 +25,9 @@ demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a fold
 
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m pipeline.tidy
+
+clean-state: .venv/installed  ## remove the states of runs that were killed and will not be continued
+	@python -m pipeline.clean_state
 
 test: .venv/installed  ## run all tests
 	pytest
