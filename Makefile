@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro demo tidy test lint lock
+.PHONY: help repro demo tidy clean-state test bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -26,8 +26,15 @@ demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a fold
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m pipeline.tidy
 
+clean-state: .venv/installed  ## remove the states of runs that were killed and will not be continued
+	@python -m pipeline.clean_state
+
 test: .venv/installed  ## run all tests
 	pytest
+
+bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; about 15 minutes)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@python -m benchmarks.run
 
 lint: .venv/installed  ## check style and types
 	ruff check .

@@ -1,4 +1,6 @@
+import signal
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,12 @@ from pipeline.common import models, network
 from pipeline.common.backend import keras
 from pipeline.common.command import UserError
 from pipeline.common.data import Part
-from pipeline.common.epoch import Epochs
+from pipeline.common.epoch import Position, Program, Resident, Score
 from pipeline.common.metrics import loss_and_predictions
 from pipeline.common.network import Architecture
 from pipeline.common.randomness import Purpose, generator
+from pipeline.common.state import Store
+from pipeline.common.stopping import Stopped, StopRequest
 from pipeline.common.training import Epoch, History, Schedule, train
 
 RANDOM = np.random.default_rng(0)
@@ -30,7 +34,18 @@ TRAIN, VAL = images(330), images(110)
 
 def trained(architecture: Architecture, schedule: Schedule, seed: int = 100) -> tuple[keras.Sequential, History]:
     model = network.build(architecture, 10)
-    return model, train(model, Epochs(model, TRAIN, VAL, 32), schedule, seed, lambda epoch: None)
+    return model, fit(model, schedule, seed, lambda epoch: None)
+
+
+def fit(model: keras.Sequential, schedule: Schedule, seed: int, on_epoch: Callable[[Epoch], None]) -> History:
+    return train(
+        model, Program(model, Resident(TRAIN), Resident(VAL), 32), schedule, seed, Store(None), StopRequest(), on_epoch
+    )
+
+
+def one_epoch(program: Program, seed: int, epoch: int, learning_rate: float) -> Score:
+    *_, position = program.train(seed, epoch, learning_rate, Position())
+    return program.score(position)
 
 
 def test_every_weight_is_that_of_keras_fit_on_the_same_batches() -> None:
@@ -40,10 +55,10 @@ def test_every_weight_is_that_of_keras_fit_on_the_same_batches() -> None:
     network.initialise(ours, 100)
     theirs.set_weights(ours.get_weights())
     theirs.optimizer.learning_rate = 1e-3
-    program = Epochs(ours, TRAIN, VAL, 32)
-    program.start()
+    program = Program(ours, Resident(TRAIN), Resident(VAL), 32)
+    program.reset()
     for epoch in range(19):
-        score = program.train(100, epoch, 1e-3)
+        score = one_epoch(program, 100, epoch, 1e-3)
         order = generator(100, Purpose.ORDER, epoch).permutation(330)
         log = theirs.fit(TRAIN.images[order], TRAIN.labels[order], batch_size=32, shuffle=False, verbose=0).history
         assert score.loss == pytest.approx(log["loss"][0], rel=1e-4)
@@ -66,29 +81,29 @@ def test_every_epoch_has_an_order_of_its_own_that_follows_from_seed_and_epoch() 
 def test_an_epoch_does_not_depend_on_how_the_process_came_to_it() -> None:
     """Dropout included: the state after epoch 1 and the number of epoch 2 are all that counts."""
     straight = network.build(REGULARISED, 10)
-    program = Epochs(straight, TRAIN, VAL, 32)
+    program = Program(straight, Resident(TRAIN), Resident(VAL), 32)
     network.initialise(straight, 100)
-    program.start()
-    program.train(100, 5, 1e-3)
+    program.reset()
+    one_epoch(program, 100, 5, 1e-3)
     expected = straight.get_weights()
     network.initialise(straight, 100)
-    program.start()
-    program.train(7, 3, 1e-3)
+    program.reset()
+    one_epoch(program, 7, 3, 1e-3)
     network.initialise(straight, 100)
-    program.start()
-    program.train(100, 5, 1e-3)
+    program.reset()
+    one_epoch(program, 100, 5, 1e-3)
     for first, second in zip(expected, straight.get_weights(), strict=True):
         assert np.array_equal(first, second)
 
 
 def test_dropout_differs_between_seeds_and_epochs() -> None:
     model = network.build(Architecture((64,), (0.0,), (0.5,)), 10)
-    program = Epochs(model, TRAIN, VAL, 330)
+    program = Program(model, Resident(TRAIN), Resident(VAL), 330)
 
     def loss(seed: int, epoch: int) -> float:
         network.initialise(model, 100)
-        program.start()
-        return program.train(seed, epoch, 0.0).loss
+        program.reset()
+        return one_epoch(program, seed, epoch, 0.0).loss
 
     assert len({loss(100, 0), loss(100, 1), loss(101, 0)}) == 3
     assert loss(100, 0) == loss(100, 0)
@@ -137,7 +152,7 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_val_loss() -> None:
         weights.append(model.get_weights())
         epochs.append(epoch)
 
-    history = train(model, Epochs(model, TRAIN, VAL, 32), Schedule(60, 1e-2, patience=3), 100, on_epoch)
+    history = fit(model, Schedule(60, 1e-2, patience=3), 100, on_epoch)
     losses = [epoch.val.loss for epoch in epochs]
     assert history.best_epoch == np.argmin(losses) + 1
     assert len(losses) == history.best_epoch + 3 < 60
@@ -152,7 +167,7 @@ def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
     def on_epoch(epoch: Epoch) -> None:
         last[:] = model.get_weights()
 
-    history = train(model, Epochs(model, TRAIN, VAL, 32), Schedule(30, 1e-2), 100, on_epoch)
+    history = fit(model, Schedule(30, 1e-2), 100, on_epoch)
     assert len(history.epochs) == 30
     assert history.best_epoch < 30
     for kept, latest in zip(model.get_weights(), last, strict=True):
@@ -167,3 +182,45 @@ def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
 
 def test_parameters_are_counted_as_the_study_counts_them() -> None:
     assert network.build(Architecture(), 10).count_params() == 30_730
+
+
+class AfterPieces(StopRequest):
+    """A signal that arrives after so many pieces."""
+
+    def __init__(self, pieces: int) -> None:
+        self._left = pieces
+
+    @property
+    def number(self) -> int | None:  # type: ignore[override]
+        self._left -= 1
+        return signal.SIGTERM if self._left < 0 else None
+
+
+def test_a_run_stopped_within_an_epoch_ends_equal_to_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.common.epoch.PIECE_PRODUCTS", 1)
+    schedule = Schedule(4, 1e-2, patience=2)
+    straight, undisturbed = trained(REGULARISED, schedule)
+    store = Store(tmp_path)
+    for _ in range(10):
+        model = network.build(REGULARISED, 10)
+        program = Program(model, Resident(TRAIN), Resident(VAL), 32)
+        with pytest.raises(Stopped, match=r"seed 100, epoch \d of 4; the state is saved"):
+            train(model, program, schedule, 100, store, AfterPieces(3), lambda epoch: None)
+    history = train(model, program, schedule, 100, store, StopRequest(), lambda epoch: None)
+    assert [(epoch.train, epoch.val) for epoch in history.epochs] == [
+        (epoch.train, epoch.val) for epoch in undisturbed.epochs
+    ]
+    for resumed, own in zip(model.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(resumed, own)
+
+
+def test_a_seed_that_diverges_leaves_the_finished_ones(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    model = network.build(REGULARISED, 10)
+    program = Program(model, Resident(TRAIN), Resident(VAL), 32)
+    train(model, program, Schedule(1, 1e-2), 100, store, StopRequest(), lambda epoch: None)
+    with pytest.raises(UserError, match="seed 101: the loss is not finite"):
+        train(model, program, Schedule(30, 1e30), 101, store, StopRequest(), lambda epoch: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["seed-100.state"]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.common.stopping import Stopped
+
 
 class UserError(Exception):
     """A mistake that the user can mend. The text names the file or parameter, the bad value and what is allowed."""
@@ -16,7 +18,7 @@ def run(main: Callable[..., None]) -> NoReturn:
 
     Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
     missing file or a full disk (one line on stderr, no traceback), 2 when the command line has too few or too many
-    words, 130 after Ctrl-C. Any other exception is a defect and keeps its traceback.
+    words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback.
     """
     stage = Path(sys.argv[0]).stem
     expected = [name.upper() for name in inspect.signature(main).parameters]
@@ -33,6 +35,9 @@ def run(main: Callable[..., None]) -> NoReturn:
     except OSError as error:
         print(f"{stage}: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+    except Stopped as stopped:
+        print(f"{stage}: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.number)
     except KeyboardInterrupt:
         print(f"{stage}: interrupted", file=sys.stderr)
         sys.exit(130)

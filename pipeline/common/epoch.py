@@ -1,23 +1,26 @@
 """One epoch as one compiled program, with the images resident on the device.
 
-Against Keras' ``fit`` this saves the trip through Python, the copy of every batch, and three quarters of Adam's memory
-traffic (the fused kernel reads and writes weights and moments once).
+Against Keras' ``fit`` this saves the trip through Python, the copy of every batch, and much of Adam's memory traffic: a
+fused kernel reads and writes weights and moments once. The program can be left and entered between batches, so that a
+run can be stopped within seconds and continued as if nothing had been.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.common.backend import keras, tf
 from pipeline.common.data import Part
 from pipeline.common.randomness import Purpose, generator
+from pipeline.common.steps import Precision, Steps, compiled_training, compiled_validation
 
-# Kingma and Ba (2015); epsilon is Keras' default and not the paper's 1e-8, because the study used Keras' Adam.
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+# Products of weight and image in an epoch from which XLA repays its compilation: see benchmarks/designs.md.
+XLA_PRODUCTS = 5e10
 
-# Images in a batch of validation, where the size changes nothing but memory and speed.
-VALIDATION_BATCH = 1000
+# Multiplications of weight and image in one piece of an epoch: about a second of two cores at 200 GFLOP/s.
+PIECE_PRODUCTS = 3e10
 
 
 @dataclass(frozen=True)
@@ -28,103 +31,118 @@ class Score:
     accuracy: float
 
 
-class Epochs:
+@dataclass(frozen=True)
+class Position:
+    """A place within an epoch: batches done, and over their images the sum of the loss and the correct predictions."""
+
+    batches: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+
+
+class Resident:
+    """Images and labels on the device, for as many programs as are made of them."""
+
+    def __init__(self, part: Part) -> None:
+        self.images, self.labels = tf.constant(part.images), tf.constant(part.labels, tf.int32)
+        self.count = len(part.labels)
+
+
+class Program:
     """The compiled epoch of one model on one set of images.
 
-    ``model`` is what :func:`pipeline.common.network.build` returns. Call :meth:`start` before the first epoch of each
-    run: the same compiled program serves one seed after another.
+    ``model`` is what :func:`pipeline.common.network.build` returns. With "mixed_bfloat16" layers compute and hand on
+    bfloat16 in training, as under Keras' policy of that name; weights, moments, the loss and validation stay float32.
+    The same program serves one seed after another: call :meth:`reset` before each. Programs of models that differ only
+    in the sizes of penalties and dropout rates share one compilation.
     """
 
-    def __init__(self, model: keras.Sequential, train: Part, val: Part, batch_size: int) -> None:
-        self._model = model
-        self._logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
-        self._dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    def __init__(
+        self,
+        model: keras.Sequential,
+        train: Resident,
+        val: Resident,
+        batch_size: int,
+        precision: Precision = "float32",
+    ) -> None:
         self._weights = [variable.value for variable in model.trainable_variables]
-        self._moments = [(tf.Variable(tf.zeros_like(w)), tf.Variable(tf.zeros_like(w))) for w in self._weights]
-        self._train = tf.constant(train.images), tf.constant(train.labels, tf.int32)
-        self._val = tf.constant(val.images), tf.constant(val.labels, tf.int32)
-        self._batch_size = batch_size
-        self._images = len(train.labels)
-        self._train_epoch = tf.function(self._trace_training)
-        self._validate = tf.function(self._trace_validation)
+        self._moments = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights for _ in range(2)]
+        self._train, self._val = train, val
+        self._batch_size = min(batch_size, train.count)
+        self.batches = -(-train.count // self._batch_size)
+        self._piece = max(1, int(PIECE_PRODUCTS / (model.count_params() * self._batch_size)))
+        l2, rates = _regularisation(model)
+        self._l2 = tf.constant(l2)
+        # A value is dropped where its 32 random bits are below the threshold.
+        self._dropout = (
+            tf.constant([round(rate * 2**32) for rate in rates], tf.uint32),
+            tf.constant([1 / (1 - rate) for rate in rates]),
+        )
+        # XLA multiplies bfloat16 factors slower than float32 ones.
+        xla = precision == "float32" and model.count_params() * train.count >= XLA_PRODUCTS
+        self._steps = Steps(
+            tuple(bool(factor) for factor in l2), tuple(bool(rate) for rate in rates), self._batch_size, precision, xla
+        )
 
-    def start(self) -> None:
+    def reset(self) -> None:
         """Forget the optimiser's state."""
-        for moments in self._moments:
-            for moment in moments:
-                moment.assign(tf.zeros_like(moment))
+        for moment in self._moments:
+            moment.assign(tf.zeros_like(moment))
 
-    def train(self, seed: int, epoch: int, learning_rate: float) -> Score:
-        """Train epoch number ``epoch`` (from 0) and return the running mean of its batches, as Keras' ``fit`` does.
+    @property
+    def state(self) -> list[npt.NDArray[np.float32]]:
+        """Weights and moments, in an order of their own; may be assigned."""
+        return [variable.numpy() for variable in (*self._weights, *self._moments)]
 
-        The order of the images follows from (seed, epoch) and dropout from (seed, step), so that an epoch does not
-        depend on how the process came to it.
+    @state.setter
+    def state(self, values: list[npt.NDArray[np.float32]]) -> None:
+        for variable, value in zip((*self._weights, *self._moments), values, strict=True):
+            variable.assign(value)
+
+    def train(self, seed: int, epoch: int, learning_rate: float, start: Position) -> Iterator[Position]:
+        """Train epoch number ``epoch`` (from 0) from ``start`` on, a second or so at a time.
+
+        Yields where it has come to, at last at ``batches``. The order of the images follows from (seed, epoch) and
+        dropout from (seed, step), so that an epoch does not depend on how the process came to it.
         """
-        order = generator(seed, Purpose.ORDER, epoch).permutation(self._images).astype(np.int32)
-        step = epoch * -(-self._images // self._batch_size)
-        for index, layer in enumerate(self._dropouts):
-            # Keras counts this state's second entry up by one at every batch.
-            stream = generator(seed, Purpose.DROPOUT, index).integers(2**31)
-            layer.seed_generator.state.assign([stream, step])
-        return _score(self._train_epoch(order, tf.constant(step, tf.float32), tf.constant(learning_rate, tf.float32)))
+        order = np.zeros(self.batches * self._batch_size, np.int32)
+        order[: self._train.count] = generator(seed, Purpose.ORDER, epoch).permutation(self._train.count)
+        dropout_seed = generator(seed, Purpose.DROPOUT, 0).integers(2**32, dtype=np.uint32)
+        position = start
+        while position.batches < self.batches:
+            end = min(position.batches + self._piece, self.batches)
+            loss_sum, correct = compiled_training(self._steps)(
+                self._weights,
+                self._moments,
+                (self._train.images, self._train.labels),
+                tf.constant(order),
+                (tf.constant(position.batches), tf.constant(end), tf.constant(epoch * self.batches)),
+                tf.constant(dropout_seed, tf.uint32),
+                tf.constant(learning_rate, tf.float32),
+                self._l2,
+                self._dropout,
+            )
+            position = Position(end, position.loss_sum + float(loss_sum), position.correct + int(correct))
+            yield position
+
+    def score(self, position: Position) -> Score:
+        """The running mean of an epoch's batches, as Keras' ``fit`` gives it."""
+        return Score(position.loss_sum / self._train.count, position.correct / self._train.count)
 
     def validate(self) -> Score:
         """Score the model as it stands on the validation images, without dropout."""
-        return _score(self._validate())
-
-    def _trace_training(self, order: Any, step: Any, learning_rate: Any) -> Any:
-        images, labels = self._train
-        loss_sum, correct = tf.constant(0.0), tf.constant(0)
-        for start in tf.range(0, self._images, self._batch_size):
-            batch = order[start : start + self._batch_size]
-            batch_labels = tf.gather(labels, batch)
-            with tf.GradientTape() as tape:
-                logits = self._logits(tf.gather(images, batch), training=True)
-                loss = tf.reduce_mean(_cross_entropy(batch_labels, logits)) + self._penalty()
-            step += 1.0
-            self._adam(tape.gradient(loss, self._weights), step, learning_rate)
-            loss_sum += loss * tf.cast(tf.size(batch), tf.float32)
-            correct += _correct(batch_labels, logits)
-        return loss_sum / self._images, correct / self._images
-
-    def _trace_validation(self) -> Any:
-        images, labels = self._val
-        count = len(labels)
-        loss_sum, correct = tf.constant(0.0), tf.constant(0)
-        for start in tf.range(0, count, VALIDATION_BATCH):
-            batch_labels = labels[start : start + VALIDATION_BATCH]
-            logits = self._logits(images[start : start + VALIDATION_BATCH], training=False)
-            loss_sum += tf.reduce_sum(_cross_entropy(batch_labels, logits))
-            correct += _correct(batch_labels, logits)
-        return loss_sum / count + self._penalty(), correct / count
-
-    def _penalty(self) -> Any:
-        return tf.add_n([tf.constant(0.0), *self._model.losses])
-
-    def _adam(self, gradients: Any, step: Any, learning_rate: Any) -> None:
-        for weight, (mean, variance), gradient in zip(self._weights, self._moments, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle,
-                m=mean.handle,
-                v=variance.handle,
-                beta1_power=tf.pow(BETA_1, step),
-                beta2_power=tf.pow(BETA_2, step),
-                lr=learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradient,
-            )
+        loss, accuracy = compiled_validation(self._steps)(self._weights, (self._val.images, self._val.labels), self._l2)
+        return Score(float(loss), float(accuracy))
 
 
-def _cross_entropy(labels: Any, logits: Any) -> Any:
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-
-
-def _correct(labels: Any, logits: Any) -> Any:
-    return tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.int32))
-
-
-def _score(result: Any) -> Score:
-    loss, accuracy = result
-    return Score(float(loss), float(accuracy))
+def _regularisation(model: keras.Sequential) -> tuple[list[float], list[float]]:
+    """Of each dense layer the factor of the penalty on its kernel, and the rate of the dropout that follows it."""
+    l2: list[float] = []
+    rates: list[float] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            l2.append(float(layer.kernel_regularizer.l2) if layer.kernel_regularizer is not None else 0.0)
+            rates.append(0.0)
+        elif isinstance(layer, keras.layers.Dropout):
+            rates[-1] = float(layer.rate)
+    return l2, rates

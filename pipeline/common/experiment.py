@@ -1,20 +1,30 @@
 """One run as a stage trains it: every seed a model, its log, and the figures over all seeds."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dvclive import Live
 
-from pipeline.common import data, models
+from pipeline.common import data, models, state
 from pipeline.common.artefacts import DECIMALS, write_json
-from pipeline.common.epoch import Epochs
+from pipeline.common.backend import tf
+from pipeline.common.epoch import Program, Resident
 from pipeline.common.metrics import classification, loss_and_predictions, over_seeds
 from pipeline.common.network import Architecture, build
 from pipeline.common.params import Train
 from pipeline.common.progress import TrainingProgress
 from pipeline.common.runs import Run
-from pipeline.common.training import Epoch, Schedule, train
+from pipeline.common.state import Store
+from pipeline.common.stopping import StopRequest, stop_request
+from pipeline.common.training import Epoch, History, Schedule, train
+
+# The modules that decide what is trained: a state made by other code is not used.
+_TRAINING_CODE = [
+    f"pipeline.common.{name}"
+    for name in ("backend", "data", "epoch", "experiment", "network", "randomness", "state", "steps", "training")
+]
 
 
 @dataclass(frozen=True)
@@ -29,22 +39,34 @@ class Configuration:
 def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
     """Train ``run`` once per seed; write its models, logs and metrics.
 
-    Raises :class:`pipeline.common.command.UserError` when training diverges; then no output stays behind.
+    Continues from the state of a run that was killed. Raises :class:`pipeline.common.command.UserError` when training
+    diverges or another process trains the same run, and :class:`pipeline.common.stopping.Stopped` after a signal; then
+    no output stays behind.
     """
     parts = data.load("train"), data.load("val")
-    model = build(configuration.architecture, classes=len(data.class_names()))
-    model.optimizer.learning_rate = configuration.learning_rate
-    program = Epochs(model, *parts, settings.batch_size)
-    schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
-    try:
-        figures = [_train_seed(run, seed, model, program, schedule, parts) for seed in settings.seeds]
-    except BaseException:
-        # A model or a log without its figures would be half of an output.
-        for seed in settings.seeds:
-            shutil.rmtree(run.log(seed), ignore_errors=True)
-            run.model(seed).unlink(missing_ok=True)
-        raise
-    summary: dict[str, Any] = {"parameters": model.count_params()}
+    shared: dict[str, Any] = {"devices": [device.device_type for device in tf.config.list_physical_devices()]}
+    shared |= {name: value for name, value in settings.model_dump().items() if name != "seeds"}
+    key = state.key(asdict(configuration) | shared, parts, _TRAINING_CODE)
+    with state.opened(key, run.metrics) as store, stop_request() as stop:
+        model = build(configuration.architecture, classes=len(data.class_names()))
+        model.optimizer.learning_rate = configuration.learning_rate
+        train_part, val_part = map(Resident, parts)
+        program = Program(model, train_part, val_part, settings.batch_size, settings.precision)
+        schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
+        try:
+            figures = [_train_seed(run, seed, model, program, schedule, store, stop) for seed in settings.seeds]
+            _write_metrics(run, model.count_params(), figures)
+        except BaseException:
+            for seed in settings.seeds:
+                shutil.rmtree(run.log(seed), ignore_errors=True)
+                run.model(seed).unlink(missing_ok=True)
+            raise
+        store.remove()
+
+
+def _write_metrics(run: Run, parameters: int, figures: Sequence[dict[str, Any]]) -> None:
+    """Mean and spread of every figure over the seeds."""
+    summary: dict[str, Any] = {"parameters": parameters}
     summary |= over_seeds([{name: figure[name] for name in ("epochs", "best_epoch")} for figure in figures])
     for part in ("val", "train"):
         summary[part] = over_seeds([figure[part] for figure in figures])
@@ -52,10 +74,10 @@ def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
 
 
 def _train_seed(
-    run: Run, seed: int, model: Any, program: Epochs, schedule: Schedule, parts: tuple[data.Part, data.Part]
+    run: Run, seed: int, model: Any, program: Program, schedule: Schedule, store: Store, stop: StopRequest
 ) -> dict[str, Any]:
     """Train and save one model; return the figures of the saved one, read back from its file."""
-    train_part, val_part = parts
+    train_part, val_part = data.load("train"), data.load("val")
     log = Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None)
     with log, TrainingProgress(f"{run.title}, seed {seed}", schedule.epochs, len(train_part.labels)) as progress:
 
@@ -63,21 +85,25 @@ def _train_seed(
             _log_epoch(log, epoch)
             progress.show(epoch)
 
-        history = train(model, program, schedule, seed, on_epoch)
+        history = train(model, program, schedule, seed, store, stop, on_epoch)
         models.save(run.model(seed), model)
         saved = models.load(run.model(seed))
-        figures = {part: _measure(saved, images) for part, images in (("train", train_part), ("val", val_part))}
-        val = figures["val"]
-        kept = len(history.epochs) if schedule.patience is None else history.best_epoch
+        val, train_figures = _measure(saved, val_part), _measure(saved, train_part)
+        kept = _kept_epoch(history, schedule)
         log.log_metric("model/epoch", kept, plot=False)
         log.log_metric("model/val_accuracy", round(val["accuracy"], DECIMALS), plot=False)
         progress.summarise(history, kept, val)
+    stop.obey(f"seed {seed}, after its last epoch", saved=True)
     return {
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
         "val": val,
-        "train": {name: figures["train"][name] for name in ("accuracy", "loss")},
+        "train": {name: train_figures[name] for name in ("accuracy", "loss")},
     }
+
+
+def _kept_epoch(history: History, schedule: Schedule) -> int:
+    return len(history.epochs) if schedule.patience is None else history.best_epoch
 
 
 def _measure(model: Any, part: data.Part) -> dict[str, float]:

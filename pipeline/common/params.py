@@ -73,6 +73,7 @@ class Train(_Section):
     seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], BeforeValidator(_list)]
     epochs: Annotated[Whole, Field(ge=1)]
     batch_size: Annotated[Whole, Field(ge=1)]
+    precision: Literal["float32", "mixed_bfloat16"]
 
     @field_validator("seeds")
     @classmethod

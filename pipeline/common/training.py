@@ -1,18 +1,24 @@
-"""One seed of one run: epoch after epoch, early stopping, and the weights that are kept."""
+"""One seed of one run: epoch after epoch, early stopping, the weights that are kept, and a state to continue from."""
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.common.backend import keras
 from pipeline.common.command import UserError
-from pipeline.common.epoch import Epochs, Score
+from pipeline.common.epoch import Position, Program, Score
 from pipeline.common.network import initialise
+from pipeline.common.state import Store
+from pipeline.common.stopping import StopRequest
+
+# A kill costs at most so much training, or an epoch where that is longer.
+SAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave. ``number`` counts from 1; ``seconds`` is for the console and never written to a file."""
+    """What one epoch gave. ``number`` counts from 1; ``seconds`` is for the console and never written to an output."""
 
     number: int
     train: Score
@@ -38,12 +44,16 @@ class Epoch:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class History:
-    """All epochs of one seed, and the number of the one whose val_loss was the lowest."""
+    """All epochs of one seed so far."""
 
     epochs: list[Epoch]
-    best_epoch: int
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch whose val_loss is the lowest; of equals the first. 0 before the first epoch."""
+        return min(self.epochs, key=lambda epoch: epoch.val.loss).number if self.epochs else 0
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -53,37 +63,127 @@ class History:
 
 def train(
     model: keras.Sequential,
-    program: Epochs,
+    program: Program,
     schedule: Schedule,
     seed: int,
+    store: Store,
+    stop: StopRequest,
     on_epoch: Callable[[Epoch], None],
 ) -> History:
     """Train ``model`` from the initial weights that follow from ``seed``; leave the weights to be kept in it.
 
-    ``on_epoch`` is called after each epoch. Raises :class:`UserError` when the loss is no longer finite.
+    Continues from the state of ``seed`` in ``store``, if there is one, and ends as if it had never been interrupted;
+    a finished seed is not trained again. ``on_epoch`` is called for each epoch, the continued ones included.
+    Raises :class:`UserError` when the loss is no longer finite and, after a signal, with the state saved,
+    :class:`pipeline.common.stopping.Stopped`.
     """
-    initialise(model, seed)
-    program.start()
-    epochs: list[Epoch] = []
-    best_loss, best_epoch = math.inf, 0
-    best_weights: list[npt.NDArray[np.float32]] = []
-    for number in range(1, schedule.epochs + 1):
-        started = time.perf_counter()
-        train_score = program.train(seed, number - 1, schedule.learning_rate)
-        epoch = Epoch(number, train_score, program.validate(), time.perf_counter() - started)
-        if not (math.isfinite(epoch.train.loss) and math.isfinite(epoch.val.loss)):
-            raise UserError(
-                f"seed {seed}: the loss is not finite after epoch {number}; "
-                f"learning_rate is {schedule.learning_rate}, a smaller one is wanted"
-            )
-        epochs.append(epoch)
+    seed_run = _SeedRun(model, program, schedule, seed, store, stop)
+    seed_run.announce()
+    for epoch in seed_run.history.epochs:
         on_epoch(epoch)
-        if epoch.val.loss < best_loss:
-            best_loss, best_epoch = epoch.val.loss, number
-            if schedule.patience is not None:
-                best_weights = model.get_weights()
-        elif schedule.patience is not None and number - best_epoch >= schedule.patience:
-            break
-    if schedule.patience is not None:
-        model.set_weights(best_weights)
-    return History(epochs, best_epoch)
+    while not seed_run.finished:
+        on_epoch(seed_run.next_epoch())
+    seed_run.keep()
+    return seed_run.history
+
+
+class _SeedRun:
+    """Where the training of one seed stands."""
+
+    def __init__(
+        self,
+        model: keras.Sequential,
+        program: Program,
+        schedule: Schedule,
+        seed: int,
+        store: Store,
+        stop: StopRequest,
+    ) -> None:
+        self._model, self._program, self._schedule = model, program, schedule
+        self._seed, self._store, self._stop = seed, store, stop
+        self.history = History([])
+        self._position = Position()
+        self._seconds = 0.0
+        self._best_weights: list[npt.NDArray[np.float32]] = []
+        self._kept = False
+        self._saved_at = time.monotonic()
+        saved = store.load(seed)
+        if saved is None:
+            initialise(model, seed)
+            program.reset()
+        else:
+            self._restore(*saved)
+
+    def announce(self) -> None:
+        """Say where training continues, if it does."""
+        if self.history.epochs or self._position.batches:
+            within = f", batch {self._position.batches}" if self._position.batches else ""
+            print(f"seed {self._seed}: continues after epoch {len(self.history.epochs)}{within}", flush=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch, or the end of patience, has been reached."""
+        done, patience = len(self.history.epochs), self._schedule.patience
+        impatient = patience is not None and done - self.history.best_epoch >= patience
+        return done >= self._schedule.epochs or impatient
+
+    def next_epoch(self) -> Epoch:
+        """Train and validate one epoch, or the rest of one."""
+        number = len(self.history.epochs) + 1
+        started = time.perf_counter() - self._seconds
+        for position in self._program.train(self._seed, number - 1, self._schedule.learning_rate, self._position):
+            self._position, self._seconds = position, time.perf_counter() - started
+            if self._stop.number is not None:
+                place = f"seed {self._seed}, epoch {number} of {self._schedule.epochs}"
+                self._stop.obey(place, saved=self._save())
+        train_score, val_score = self._program.score(self._position), self._program.validate()
+        if not (math.isfinite(train_score.loss) and math.isfinite(val_score.loss)):
+            self._store.discard(self._seed)
+            raise UserError(
+                f"seed {self._seed}: the loss is not finite after epoch {number}; "
+                f"learning_rate is {self._schedule.learning_rate}, a smaller one is wanted"
+            )
+        epoch = Epoch(number, train_score, val_score, time.perf_counter() - started)
+        self.history.epochs.append(epoch)
+        self._position, self._seconds = Position(), 0.0
+        if self._schedule.patience is not None and self.history.best_epoch == number:
+            self._best_weights = self._model.get_weights()
+        # Another epoch like this one without saving would leave more than that to a kill.
+        if time.monotonic() - self._saved_at + epoch.seconds > SAVE_SECONDS:
+            self._save()
+        return epoch
+
+    def keep(self) -> None:
+        """Leave the weights to be kept in the model, and nothing else in the state."""
+        if not self._kept:
+            if self._schedule.patience is not None:
+                self._model.set_weights(self._best_weights)
+            self._kept = True
+            self._store.save(self._seed, self._model.get_weights(), self._facts())
+
+    def _save(self) -> bool:
+        self._saved_at = time.monotonic()
+        return self._store.save(self._seed, [*self._program.state, *self._best_weights], self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "epochs": [asdict(epoch) for epoch in self.history.epochs],
+            "position": asdict(self._position),
+            "seconds": self._seconds,
+            "kept": self._kept,
+        }
+
+    def _restore(self, arrays: list[npt.NDArray[np.float32]], facts: dict[str, Any]) -> None:
+        self.history = History(
+            [
+                Epoch(entry["number"], Score(**entry["train"]), Score(**entry["val"]), entry["seconds"])
+                for entry in facts["epochs"]
+            ]
+        )
+        self._position, self._seconds = Position(**facts["position"]), facts["seconds"]
+        self._kept = facts["kept"]
+        if self._kept:
+            self._model.set_weights(arrays)
+        else:
+            count = len(self._program.state)
+            self._program.state, self._best_weights = arrays[:count], arrays[count:]
