@@ -1,0 +1,1 @@
+"""How fast the programs train, measured and never asserted."""

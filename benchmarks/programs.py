@@ -1,0 +1,201 @@
+"""One program that trains a network, in a process of its own: an epoch and its validation for every line on stdin.
+
+python -m benchmarks.programs PROGRAM UNITS IMAGES prints the seconds of each epoch, at the end the peak memory in MB.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.common.data import Part
+
+BATCH = 128
+LEARNING_RATE = 1e-4
+Epoch = Callable[[], object]
+
+
+def parts(images: int) -> tuple[Part, Part]:
+    """``images`` random training images, a quarter as many for validation: speed does not depend on what they show."""
+    random = np.random.default_rng(0)
+
+    def part(count: int) -> Part:
+        return Part(random.integers(0, 256, (count, 32, 32, 3), np.uint8), random.integers(0, 10, count, np.uint8))
+
+    return part(images), part(images // 4)
+
+
+def ours(units: list[int], images: int, precision: str) -> Epoch:
+    """The pipeline's compiled epoch."""
+    from pipeline.common.epoch import Position, Program, Resident
+    from pipeline.common.network import build, initialise, uniform
+
+    model = build(uniform(units), 10)
+    train, val = map(Resident, parts(images))
+    program = Program(model, train, val, BATCH, precision)  # type: ignore[arg-type]
+    initialise(model, 100)
+    program.reset()
+    numbers = iter(range(10**6))
+
+    def epoch() -> None:
+        for _ in program.train(100, next(numbers), LEARNING_RATE, Position()):
+            pass
+        program.validate()
+
+    return epoch
+
+
+def seeds(units: list[int], images: int) -> Epoch:
+    """The pipeline's program, a new seed of five epochs each time: compiled once."""
+    from pipeline.common.epoch import Position, Program, Resident
+    from pipeline.common.network import build, initialise, uniform
+
+    model = build(uniform(units), 10)
+    train, val = map(Resident, parts(images))
+    program = Program(model, train, val, BATCH)
+    numbers = iter(range(100, 10**6))
+
+    def seed() -> None:
+        number = next(numbers)
+        initialise(model, number)
+        program.reset()
+        for epoch in range(5):
+            for _ in program.train(number, epoch, LEARNING_RATE, Position()):
+                pass
+            program.validate()
+
+    return seed
+
+
+def keras_model(units: list[int], jit: bool | str, one_hot: bool, steps: int) -> object:
+    """The network as Keras' users write it."""
+    from pipeline.common.backend import keras
+
+    layers = [keras.layers.Dense(count, "relu") for count in units]
+    model = keras.Sequential([keras.Input((3072,)), *layers, keras.layers.Dense(10, "softmax")])
+    loss = "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
+    optimiser = keras.optimizers.Adam(LEARNING_RATE)
+    model.compile(optimiser, loss, metrics=["accuracy"], jit_compile=jit, steps_per_execution=steps)
+    return model
+
+
+def flat(part: Part) -> np.ndarray:
+    """Float32 (n, 3072) in [0, 1]."""
+    return np.multiply(part.images.reshape(-1, 3072), np.float32(1 / 255), dtype=np.float32)
+
+
+def notebook(units: list[int], images: int) -> Epoch:
+    """The study's way: fit on float32 arrays with one-hot labels, batch 128, all else by default."""
+    train, val = parts(images)
+    one_hot = np.eye(10, dtype=np.float32)
+    data = flat(train), one_hot[train.labels]
+    validation = flat(val), one_hot[val.labels]
+    model = keras_model(units, "auto", one_hot=True, steps=1)
+    return lambda: model.fit(*data, batch_size=BATCH, validation_data=validation, verbose=0)  # type: ignore[attr-defined]
+
+
+def keras_arrays(units: list[int], images: int) -> Epoch:
+    """Fit on arrays, which Keras gathers in parallel; many steps a call, large validation batches."""
+    train, val = parts(images)
+    data, validation = (flat(train), train.labels.astype(np.int32)), (flat(val), val.labels.astype(np.int32))
+    model = keras_model(units, jit=False, one_hot=False, steps=39)
+    options = {"batch_size": BATCH, "validation_data": validation, "validation_batch_size": 1000, "verbose": 0}
+    return lambda: model.fit(*data, **options)  # type: ignore[attr-defined]
+
+
+def keras_best(units: list[int], images: int, jit: bool) -> Epoch:
+    """Fit at its best: cached and prefetched batches, many steps a call into the runtime, large validation batches."""
+    from pipeline.common.backend import tf
+
+    train, val = parts(images)
+    data = tf.data.Dataset.from_tensor_slices((flat(train), train.labels.astype(np.int32))).cache()
+    data = data.shuffle(images, reshuffle_each_iteration=True).batch(BATCH, drop_remainder=jit).prefetch(4)
+    validation = tf.data.Dataset.from_tensor_slices((flat(val), val.labels.astype(np.int32))).batch(1000).cache()
+    model = keras_model(units, jit, one_hot=False, steps=39)
+    return lambda: model.fit(data, validation_data=validation, verbose=0)  # type: ignore[attr-defined]
+
+
+def pytorch(units: list[int], images: int, compiled: bool = False, bfloat16: bool = False) -> Epoch:
+    """A loop by hand on resident tensors, with the fused Adam; ``bfloat16``: under autocast in training."""
+    import torch
+
+    train, val = parts(images)
+    sizes = [3072, *units, 10]
+    layers: list[torch.nn.Module] = []
+    for size, following in pairwise(sizes):
+        layers += [torch.nn.Linear(size, following), torch.nn.ReLU()]
+    model: Callable[..., torch.Tensor] = torch.nn.Sequential(*layers[:-1])
+    optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=True)  # type: ignore[attr-defined]
+    model = torch.compile(model, dynamic=False) if compiled else model
+    x, y = torch.from_numpy(flat(train)), torch.from_numpy(train.labels.astype(np.int64))
+    val_x, val_y = torch.from_numpy(flat(val)), torch.from_numpy(val.labels.astype(np.int64))
+    loss_of = torch.nn.functional.cross_entropy
+
+    def epoch() -> None:
+        total, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+        for rows in torch.randperm(images).split(BATCH):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                logits = model(x[rows]).float()
+            loss = loss_of(logits, y[rows])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            total += loss.detach() * len(rows)
+            correct += (logits.argmax(1) == y[rows]).sum()
+        with torch.no_grad():
+            for rows in torch.arange(len(val_y)).split(1000):
+                logits = model(val_x[rows])
+                total += loss_of(logits, val_y[rows])
+                correct += (logits.argmax(1) == val_y[rows]).sum()
+
+    return epoch
+
+
+def scikit_learn(units: list[int], images: int) -> Epoch:
+    """MLPClassifier, one epoch at a time."""
+    from sklearn.neural_network import MLPClassifier
+
+    train, val = parts(images)
+    x, val_x = flat(train), flat(val)
+    model = MLPClassifier(units, batch_size=BATCH, learning_rate_init=LEARNING_RATE)
+
+    def epoch() -> None:
+        model.partial_fit(x, train.labels, classes=np.arange(10))
+        model.score(val_x, val.labels)
+
+    return epoch
+
+
+PROGRAMS: dict[str, Callable[[list[int], int], Epoch]] = {
+    "ours": lambda units, images: ours(units, images, "float32"),
+    "ours, bfloat16": lambda units, images: ours(units, images, "mixed_bfloat16"),
+    "notebook": notebook,
+    "Keras at its best, arrays": keras_arrays,
+    "Keras at its best, tf.data": lambda units, images: keras_best(units, images, jit=False),
+    "Keras at its best, tf.data, jit": lambda units, images: keras_best(units, images, jit=True),
+    "PyTorch": pytorch,
+    "PyTorch, bfloat16": lambda units, images: pytorch(units, images, bfloat16=True),
+    "PyTorch, compiled": lambda units, images: pytorch(units, images, compiled=True),
+    "scikit-learn": scikit_learn,
+}
+
+
+def main() -> None:
+    """Serve epochs until stdin ends."""
+    program, units, images = sys.argv[1:]
+    epoch = (PROGRAMS | {"seeds": seeds})[program]([int(count) for count in units.split(",") if count], int(images))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        epoch()
+        print(time.perf_counter() - started, file=answers, flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
