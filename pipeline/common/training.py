@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -26,12 +26,23 @@ class Schedule:
     """How long and how fast to train.
 
     With ``patience``, training stops after so many epochs without a lower val_loss, and the weights of the epoch with
-    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept.
+    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept. With
+    ``reduce_lr_patience``, the learning rate is halved each time that so many epochs brought no lower val_loss.
     """
 
     epochs: int
     learning_rate: float
     patience: int | None = None
+    reduce_lr_patience: int | None = None
+
+    def rate_after(self, epochs: list["Epoch"]) -> float:
+        """The learning rate of the epoch that follows ``epochs``."""
+        rate, best, flat = self.learning_rate, math.inf, 0
+        for epoch in epochs:
+            best, flat = (epoch.val.loss, 0) if epoch.val.loss < best else (best, flat + 1)
+            if flat == self.reduce_lr_patience:
+                rate, flat = rate / 2, 0
+        return rate
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Epoch:
     train: Score
     val: Score
     seconds: float
+
+
+class DivergedError(UserError):
+    """The loss is no longer a finite number."""
 
 
 @dataclass
@@ -74,21 +89,39 @@ def train(
 
     Continues from the state of ``seed`` in ``store``, if there is one, and ends as if it had never been interrupted;
     a finished seed is not trained again. ``on_epoch`` is called for each epoch, the continued ones included.
-    Raises :class:`UserError` when the loss is no longer finite and, after a signal, with the state saved,
+    Raises :class:`DivergedError` when the loss is no longer finite and, after a signal, with the state saved,
     :class:`pipeline.common.stopping.Stopped`.
     """
-    seed_run = _SeedRun(model, program, schedule, seed, store, stop)
-    seed_run.announce()
-    for epoch in seed_run.history.epochs:
-        on_epoch(epoch)
-    while not seed_run.finished:
-        on_epoch(seed_run.next_epoch())
-    seed_run.keep()
-    return seed_run.history
+    name = f"seed-{seed}"
+    training = _Training(model, program, schedule, seed, store, stop, (name,), best=schedule.patience is not None)
+    training.run(on_epoch)
+    training.keep()
+    return training.history
 
 
-class _SeedRun:
-    """Where the training of one seed stands."""
+def train_trial(
+    model: keras.Sequential,
+    program: Program,
+    schedule: Schedule,
+    seed: int,
+    store: Store,
+    stop: StopRequest,
+    on_epoch: Callable[[Epoch], None],
+    names: Sequence[str],
+) -> History:
+    """Train a trial of a search to the end of its rung; as :func:`train`, but no weights are kept for use.
+
+    The first of ``names`` is that of the trial's state, which stays for a later rung; without one the trial goes on
+    from the next name's.
+    """
+    training = _Training(model, program, schedule, seed, store, stop, names, best=False)
+    training.run(on_epoch)
+    training.save()
+    return training.history
+
+
+class _Training:
+    """Where the training of one model stands. ``names``: of its state, and of those that it may go on from instead."""
 
     def __init__(
         self,
@@ -98,27 +131,32 @@ class _SeedRun:
         seed: int,
         store: Store,
         stop: StopRequest,
+        names: Sequence[str],
+        *,
+        best: bool,
     ) -> None:
         self._model, self._program, self._schedule = model, program, schedule
         self._seed, self._store, self._stop = seed, store, stop
+        self._name, self._keeps_best = names[0], best
+        self._label = self._name.replace("-", " ")
         self.history = History([])
         self._position = Position()
         self._seconds = 0.0
         self._best_weights: list[npt.NDArray[np.float32]] = []
         self._kept = False
         self._saved_at = time.monotonic()
-        saved = store.load(seed)
+        saved = next((saved for name in names if (saved := store.load(name))), None)
         if saved is None:
             initialise(model, seed)
             program.reset()
         else:
             self._restore(*saved)
 
-    def announce(self) -> None:
+    def _announce(self) -> None:
         """Say where training continues, if it does."""
         if self.history.epochs or self._position.batches:
             within = f", batch {self._position.batches}" if self._position.batches else ""
-            print(f"seed {self._seed}: continues after epoch {len(self.history.epochs)}{within}", flush=True)
+            print(f"{self._label}: continues after epoch {len(self.history.epochs)}{within}", flush=True)
 
     @property
     def finished(self) -> bool:
@@ -127,43 +165,53 @@ class _SeedRun:
         impatient = patience is not None and done - self.history.best_epoch >= patience
         return done >= self._schedule.epochs or impatient
 
-    def next_epoch(self) -> Epoch:
+    def run(self, on_epoch: Callable[[Epoch], None]) -> None:
+        """Train until finished."""
+        self._announce()
+        for epoch in self.history.epochs:
+            on_epoch(epoch)
+        while not self.finished:
+            on_epoch(self._next_epoch())
+
+    def _next_epoch(self) -> Epoch:
         """Train and validate one epoch, or the rest of one."""
+        learning_rate = self._schedule.rate_after(self.history.epochs)
         number = len(self.history.epochs) + 1
         started = time.perf_counter() - self._seconds
-        for position in self._program.train(self._seed, number - 1, self._schedule.learning_rate, self._position):
+        for position in self._program.train(self._seed, number - 1, learning_rate, self._position):
             self._position, self._seconds = position, time.perf_counter() - started
             if self._stop.number is not None:
-                place = f"seed {self._seed}, epoch {number} of {self._schedule.epochs}"
-                self._stop.obey(place, saved=self._save())
+                place = f"{self._label}, epoch {number} of {self._schedule.epochs}"
+                self._stop.obey(place, saved=self.save())
         train_score, val_score = self._program.score(self._position), self._program.validate()
         if not (math.isfinite(train_score.loss) and math.isfinite(val_score.loss)):
-            self._store.discard(self._seed)
-            raise UserError(
-                f"seed {self._seed}: the loss is not finite after epoch {number}; "
-                f"learning_rate is {self._schedule.learning_rate}, a smaller one is wanted"
+            self._store.discard(self._name)
+            raise DivergedError(
+                f"{self._label}: the loss is not finite after epoch {number}; "
+                f"learning_rate is {learning_rate}, a smaller one is wanted"
             )
         epoch = Epoch(number, train_score, val_score, time.perf_counter() - started)
         self.history.epochs.append(epoch)
         self._position, self._seconds = Position(), 0.0
-        if self._schedule.patience is not None and self.history.best_epoch == number:
+        if self._keeps_best and self.history.best_epoch == number:
             self._best_weights = self._model.get_weights()
         # Another epoch like this one without saving would leave more than that to a kill.
         if time.monotonic() - self._saved_at + epoch.seconds > SAVE_SECONDS:
-            self._save()
+            self.save()
         return epoch
 
     def keep(self) -> None:
         """Leave the weights to be kept in the model, and nothing else in the state."""
         if not self._kept:
-            if self._schedule.patience is not None:
+            if self._keeps_best:
                 self._model.set_weights(self._best_weights)
             self._kept = True
-            self._store.save(self._seed, self._model.get_weights(), self._facts())
+            self._store.save(self._name, self._model.get_weights(), self._facts())
 
-    def _save(self) -> bool:
+    def save(self) -> bool:
+        """Write the state; return whether that was possible."""
         self._saved_at = time.monotonic()
-        return self._store.save(self._seed, [*self._program.state, *self._best_weights], self._facts())
+        return self._store.save(self._name, [*self._program.state, *self._best_weights], self._facts())
 
     def _facts(self) -> dict[str, Any]:
         return {
