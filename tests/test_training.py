@@ -16,7 +16,7 @@ from pipeline.common.network import Architecture
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.state import Store
 from pipeline.common.stopping import Stopped, StopRequest
-from pipeline.common.training import Epoch, History, Schedule, train
+from pipeline.common.training import Epoch, History, Schedule, Training
 
 RANDOM = np.random.default_rng(0)
 REGULARISED = Architecture((16, 8), (1e-3, 1e-2), (0.0, 0.5))
@@ -38,9 +38,8 @@ def trained(architecture: Architecture, schedule: Schedule, seed: int = 100) -> 
 
 
 def fit(model: keras.Sequential, schedule: Schedule, seed: int, on_epoch: Callable[[Epoch], None]) -> History:
-    return train(
-        model, Program(model, Resident(TRAIN), Resident(VAL), 32), schedule, seed, Store(None), StopRequest(), on_epoch
-    )
+    program = Program(model, Resident(TRAIN), Resident(VAL), 32)
+    return Training(model, program, schedule, seed, Store(None), StopRequest()).run(on_epoch)
 
 
 def one_epoch(program: Program, seed: int, epoch: int, learning_rate: float) -> Score:
@@ -207,8 +206,8 @@ def test_a_run_stopped_within_an_epoch_ends_equal_to_one_that_was_not(
         model = network.build(REGULARISED, 10)
         program = Program(model, Resident(TRAIN), Resident(VAL), 32)
         with pytest.raises(Stopped, match=r"seed 100, epoch \d of 4; the state is saved"):
-            train(model, program, schedule, 100, store, AfterPieces(3), lambda epoch: None)
-    history = train(model, program, schedule, 100, store, StopRequest(), lambda epoch: None)
+            Training(model, program, schedule, 100, store, AfterPieces(3)).run(lambda epoch: None)
+    history = Training(model, program, schedule, 100, store, StopRequest()).run(lambda epoch: None)
     assert [(epoch.train, epoch.val) for epoch in history.epochs] == [
         (epoch.train, epoch.val) for epoch in undisturbed.epochs
     ]
@@ -220,7 +219,7 @@ def test_a_seed_that_diverges_leaves_the_finished_ones(tmp_path: Path) -> None:
     store = Store(tmp_path)
     model = network.build(REGULARISED, 10)
     program = Program(model, Resident(TRAIN), Resident(VAL), 32)
-    train(model, program, Schedule(1, 1e-2), 100, store, StopRequest(), lambda epoch: None)
+    Training(model, program, Schedule(1, 1e-2), 100, store, StopRequest()).run(lambda epoch: None)
     with pytest.raises(UserError, match="seed 101: the loss is not finite"):
-        train(model, program, Schedule(30, 1e30), 101, store, StopRequest(), lambda epoch: None)
+        Training(model, program, Schedule(30, 1e30), 101, store, StopRequest()).run(lambda epoch: None)
     assert [path.name for path in tmp_path.iterdir()] == ["seed-100.state"]

@@ -18,7 +18,7 @@ from pipeline.common.progress import TrainingProgress
 from pipeline.common.runs import Run
 from pipeline.common.state import Store
 from pipeline.common.stopping import StopRequest, stop_request
-from pipeline.common.training import Epoch, History, Schedule, train
+from pipeline.common.training import Epoch, History, Schedule, Training
 
 # The modules that decide what is trained: a state made by other code is not used.
 _TRAINING_CODE = [
@@ -85,7 +85,7 @@ def _train_seed(
             _log_epoch(log, epoch)
             progress.show(epoch)
 
-        history = train(model, program, schedule, seed, store, stop, on_epoch)
+        history = Training(model, program, schedule, seed, store, stop).run(on_epoch)
         models.save(run.model(seed), model)
         saved = models.load(run.model(seed))
         val, train_figures = _measure(saved, val_part), _measure(saved, train_part)

@@ -134,8 +134,7 @@ def opened(run_key: str, outputs: Path) -> Iterator[Store]:
                 f"{path}: {error.strerror}; training goes on, but a kill would lose it. "
                 f"{VARIABLE} may name a folder that can be written"
             )
-            path = path if path.is_dir() else None  # type: ignore[assignment]
-        yield Store(path)
+        yield Store(path if path.is_dir() else None)
 
 
 def clean() -> Iterator[str]:
@@ -166,8 +165,9 @@ def _locked(name: str, wait_for: Path | None) -> Iterator[None]:
         _warn(f"{other} is training the same run; waiting for it")
         _wanted(wait_for).touch()
         lock.acquire()
-        _wanted(wait_for).unlink(missing_ok=True)
     try:
+        if wait_for is not None:
+            _wanted(wait_for).unlink(missing_ok=True)
         with suppress(OSError):
             owner.write_text(f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}")
         yield

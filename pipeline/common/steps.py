@@ -1,4 +1,4 @@
-"""Training and validation, batch by batch, as TensorFlow computes them: pure functions of weights and images."""
+"""Training and validation, batch by batch: graphs that know weights and images but no model, so that many share one."""
 
 import functools
 import math
@@ -45,7 +45,10 @@ class Steps:
     ) -> Any:
         """Train the batches of ``span``; return their images' sum of the loss and correct predictions.
 
-        ``span``: the first batch, the one after the last, and the number of steps before this epoch.
+        ``weights``: kernel, bias, kernel, ..., variables that are changed; ``moments``: two for each. ``data``: images,
+        uint8 (n, 32, 32, 3), and labels, int32 (n,). ``order``: int32 (batches * batch_size,), rows of the images.
+        ``span``, int32: the first batch, the one after the last, and the number of steps before this epoch. ``seed``:
+        uint32 (). ``l2``: float32 (layers,). ``dropout``: thresholds, uint32, and scales, float32, both (layers,).
         """
         (images, labels), (start, end, steps_before) = data, span
         loss_sum, correct = tf.constant(0.0), tf.constant(0)
@@ -81,11 +84,14 @@ class Steps:
         """The logits; with ``seed`` those of training: values are dropped, and products are as precise as set."""
         training = seed is not None
         number = tf.bfloat16 if training and self.precision == "mixed_bfloat16" else tf.float32
-        values = tf.reshape(tf.cast(images, tf.float32) * (1 / 255), (tf.shape(images)[0], weights[0].shape[0]))
-        values = tf.cast(values, number)
+        values = tf.cast(tf.reshape(images, (tf.shape(images)[0], weights[0].shape[0])), number)
         for layer, dropped in enumerate(self.dropped):
             kernel, bias = (tf.cast(weight, number) for weight in weights[2 * layer : 2 * layer + 2])
-            values = tf.nn.bias_add(tf.matmul(values, kernel), bias)
+            values = tf.matmul(values, kernel)
+            if layer == 0:
+                # Scaled after the product instead of before: fewer numbers, and 0 to 255 are exact in bfloat16.
+                values *= tf.constant(1 / 255, number)
+            values = tf.nn.bias_add(values, bias)
             if layer < len(self.dropped) - 1:
                 values = tf.nn.relu(values)
             if training and dropped:

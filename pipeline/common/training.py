@@ -61,34 +61,12 @@ class History:
         return median(epoch.seconds for epoch in self.epochs)
 
 
-def train(
-    model: keras.Sequential,
-    program: Program,
-    schedule: Schedule,
-    seed: int,
-    store: Store,
-    stop: StopRequest,
-    on_epoch: Callable[[Epoch], None],
-) -> History:
-    """Train ``model`` from the initial weights that follow from ``seed``; leave the weights to be kept in it.
+class Training:
+    """The training of ``model`` from the initial weights that follow from ``seed``.
 
-    Continues from the state of ``seed`` in ``store``, if there is one, and ends as if it had never been interrupted;
-    a finished seed is not trained again. ``on_epoch`` is called for each epoch, the continued ones included.
-    Raises :class:`UserError` when the loss is no longer finite and, after a signal, with the state saved,
-    :class:`pipeline.common.stopping.Stopped`.
+    It goes on from the state of ``seed`` in ``store``, if there is one, and ends as if it had never been interrupted; a
+    finished seed is not trained again.
     """
-    seed_run = _SeedRun(model, program, schedule, seed, store, stop)
-    seed_run.announce()
-    for epoch in seed_run.history.epochs:
-        on_epoch(epoch)
-    while not seed_run.finished:
-        on_epoch(seed_run.next_epoch())
-    seed_run.keep()
-    return seed_run.history
-
-
-class _SeedRun:
-    """Where the training of one seed stands."""
 
     def __init__(
         self,
@@ -101,7 +79,7 @@ class _SeedRun:
     ) -> None:
         self._model, self._program, self._schedule = model, program, schedule
         self._seed, self._store, self._stop = seed, store, stop
-        self.history = History([])
+        self._history = History([])
         self._position = Position()
         self._seconds = 0.0
         self._best_weights: list[npt.NDArray[np.float32]] = []
@@ -114,22 +92,32 @@ class _SeedRun:
         else:
             self._restore(*saved)
 
-    def announce(self) -> None:
-        """Say where training continues, if it does."""
-        if self.history.epochs or self._position.batches:
+    def run(self, on_epoch: Callable[[Epoch], None]) -> History:
+        """Train to the end and leave the weights to be kept in the model.
+
+        ``on_epoch`` is called for each epoch, those before an interruption included. Raises :class:`UserError` when the
+        loss is no longer finite and, after a signal, with the state saved, :class:`pipeline.common.stopping.Stopped`.
+        """
+        if self._history.epochs or self._position.batches:
             within = f", batch {self._position.batches}" if self._position.batches else ""
-            print(f"seed {self._seed}: continues after epoch {len(self.history.epochs)}{within}", flush=True)
+            print(f"seed {self._seed}: continues after epoch {len(self._history.epochs)}{within}", flush=True)
+        for epoch in self._history.epochs:
+            on_epoch(epoch)
+        while not self._finished:
+            on_epoch(self._next_epoch())
+        self._keep()
+        return self._history
 
     @property
-    def finished(self) -> bool:
+    def _finished(self) -> bool:
         """Whether the last epoch, or the end of patience, has been reached."""
-        done, patience = len(self.history.epochs), self._schedule.patience
-        impatient = patience is not None and done - self.history.best_epoch >= patience
+        done, patience = len(self._history.epochs), self._schedule.patience
+        impatient = patience is not None and done - self._history.best_epoch >= patience
         return done >= self._schedule.epochs or impatient
 
-    def next_epoch(self) -> Epoch:
+    def _next_epoch(self) -> Epoch:
         """Train and validate one epoch, or the rest of one."""
-        number = len(self.history.epochs) + 1
+        number = len(self._history.epochs) + 1
         started = time.perf_counter() - self._seconds
         for position in self._program.train(self._seed, number - 1, self._schedule.learning_rate, self._position):
             self._position, self._seconds = position, time.perf_counter() - started
@@ -144,16 +132,16 @@ class _SeedRun:
                 f"learning_rate is {self._schedule.learning_rate}, a smaller one is wanted"
             )
         epoch = Epoch(number, train_score, val_score, time.perf_counter() - started)
-        self.history.epochs.append(epoch)
+        self._history.epochs.append(epoch)
         self._position, self._seconds = Position(), 0.0
-        if self._schedule.patience is not None and self.history.best_epoch == number:
+        if self._schedule.patience is not None and self._history.best_epoch == number:
             self._best_weights = self._model.get_weights()
         # Another epoch like this one without saving would leave more than that to a kill.
         if time.monotonic() - self._saved_at + epoch.seconds > SAVE_SECONDS:
             self._save()
         return epoch
 
-    def keep(self) -> None:
+    def _keep(self) -> None:
         """Leave the weights to be kept in the model, and nothing else in the state."""
         if not self._kept:
             if self._schedule.patience is not None:
@@ -167,14 +155,14 @@ class _SeedRun:
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "epochs": [asdict(epoch) for epoch in self.history.epochs],
+            "epochs": [asdict(epoch) for epoch in self._history.epochs],
             "position": asdict(self._position),
             "seconds": self._seconds,
             "kept": self._kept,
         }
 
     def _restore(self, arrays: list[npt.NDArray[np.float32]], facts: dict[str, Any]) -> None:
-        self.history = History(
+        self._history = History(
             [
                 Epoch(entry["number"], Score(**entry["train"]), Score(**entry["val"]), entry["seconds"])
                 for entry in facts["epochs"]
