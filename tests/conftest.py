@@ -82,6 +82,8 @@ def copy_project(folder: Path) -> Project:
     project.set_params(**{"fetch.dataset": "digits", "train.epochs": 3})
     project.keep("scale.architectures", "shallow", "medium")
     project.keep("ablation.runs", "dropout30", "l2-1e-5")
+    project.keep("tune.searches", "broad", "final")
+    project.set_params(**{"tune.searches.broad.max_epochs": 3, "tune.searches.final.max_epochs": 3})
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")

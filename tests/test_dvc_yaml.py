@@ -67,7 +67,7 @@ def test_training_depends_on_its_own_parameters_at_the_leaf() -> None:
     for stage in Repo(str(ROOT)).index.stages:
         group, _, name = stage.addressing.partition("@")
         if group not in ("evaluate", "report"):
-            assert parameters(stage) - declared <= {f"ablation.runs.{name}"}
+            assert parameters(stage) - declared <= {f"ablation.runs.{name}", f"tune.searches.{name}"}
 
 
 def test_metrics_are_kept_in_git() -> None:

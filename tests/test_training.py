@@ -39,7 +39,10 @@ def trained(architecture: Architecture, schedule: Schedule, seed: int = 100) -> 
 
 def fit(model: keras.Sequential, schedule: Schedule, seed: int, on_epoch: Callable[[Epoch], None]) -> History:
     program = Program(model, Resident(TRAIN), Resident(VAL), 32)
-    return Training(model, program, schedule, seed, Store(None), StopRequest()).run(on_epoch)
+    training = Training(model, program, schedule, seed, Store(None), StopRequest())
+    history = training.run(on_epoch)
+    training.keep()
+    return history
 
 
 def one_epoch(program: Program, seed: int, epoch: int, learning_rate: float) -> Score:
@@ -207,7 +210,9 @@ def test_a_run_stopped_within_an_epoch_ends_equal_to_one_that_was_not(
         program = Program(model, Resident(TRAIN), Resident(VAL), 32)
         with pytest.raises(Stopped, match=r"seed 100, epoch \d of 4; the state is saved"):
             Training(model, program, schedule, 100, store, AfterPieces(3)).run(lambda epoch: None)
-    history = Training(model, program, schedule, 100, store, StopRequest()).run(lambda epoch: None)
+    training = Training(model, program, schedule, 100, store, StopRequest())
+    history = training.run(lambda epoch: None)
+    training.keep()
     assert [(epoch.train, epoch.val) for epoch in history.epochs] == [
         (epoch.train, epoch.val) for epoch in undisturbed.epochs
     ]

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, imported once and quietly; the only module that imports them."""
+"""TensorFlow and Keras, imported once and quietly; the only module that imports them itself."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ _CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I0
 
 
 @contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
     """Hold back what native code writes to stderr; at the end pass on all that is not known chatter."""
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -30,7 +30,7 @@ def _without_chatter() -> Iterator[None]:
                     os.write(2, line)
 
 
-with _without_chatter():
+with without_chatter():
     import keras
     import tensorflow as tf
 

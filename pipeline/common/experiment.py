@@ -1,7 +1,7 @@
 """One run as a stage trains it: every seed a model, its log, and the figures over all seeds."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,8 +36,8 @@ class Configuration:
     patience: int | None = None
 
 
-def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
-    """Train ``run`` once per seed; write its models, logs and metrics.
+def train_run(run: Run, configuration: Configuration, settings: Train, facts: Mapping[str, Any] | None = None) -> None:
+    """Train ``run`` once per seed; write its models, logs and metrics, and beside these the ``facts``.
 
     Continues from the state of a run that was killed. Raises :class:`pipeline.common.command.UserError` when training
     diverges or another process trains the same run, and :class:`pipeline.common.stopping.Stopped` after a signal; then
@@ -55,7 +55,7 @@ def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
         schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
         try:
             figures = [_train_seed(run, seed, model, program, schedule, store, stop) for seed in settings.seeds]
-            _write_metrics(run, model.count_params(), figures)
+            _write_metrics(run, {"parameters": model.count_params()} | dict(facts or {}), figures)
         except BaseException:
             for seed in settings.seeds:
                 shutil.rmtree(run.log(seed), ignore_errors=True)
@@ -64,10 +64,9 @@ def train_run(run: Run, configuration: Configuration, settings: Train) -> None:
         store.remove()
 
 
-def _write_metrics(run: Run, parameters: int, figures: Sequence[dict[str, Any]]) -> None:
-    """Mean and spread of every figure over the seeds."""
-    summary: dict[str, Any] = {"parameters": parameters}
-    summary |= over_seeds([{name: figure[name] for name in ("epochs", "best_epoch")} for figure in figures])
+def _write_metrics(run: Run, facts: dict[str, Any], figures: Sequence[dict[str, Any]]) -> None:
+    """Mean and spread of every figure over the seeds, beside the ``facts``."""
+    summary = facts | over_seeds([{name: figure[name] for name in ("epochs", "best_epoch")} for figure in figures])
     for part in ("val", "train"):
         summary[part] = over_seeds([figure[part] for figure in figures])
     write_json(run.metrics, summary)
@@ -85,7 +84,9 @@ def _train_seed(
             _log_epoch(log, epoch)
             progress.show(epoch)
 
-        history = Training(model, program, schedule, seed, store, stop).run(on_epoch)
+        training = Training(model, program, schedule, seed, store, stop)
+        history = training.run(on_epoch)
+        training.keep()
         models.save(run.model(seed), model)
         saved = models.load(run.model(seed))
         val, train_figures = _measure(saved, val_part), _measure(saved, train_part)

@@ -5,72 +5,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from pipeline.common.command import UserError
+from pipeline.common.searches import Tune
+from pipeline.common.values import Layers, Patience, Real, Section, Units, Whole, filled_list
 
 PARAMS = Path("params.yaml")
 
 
-def _number(value: Any) -> float:
-    """Read a number as it is written, the way DVC does, whoever spelled it.
-
-    ``dvc exp run -S reg.l2=1e-5`` writes ``1e-05``, which YAML 1.1 takes for a string, because it wants a dot before
-    the exponent; it takes ``010`` for 8 and ``1:30`` for 90.
-    """
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ValueError("a number") from None
-
-
-def _list(value: Any) -> Any:
-    if not isinstance(value, list) or not value:
-        raise ValueError("a list of at least one number")
-    return value
-
-
-def _layers(value: Any) -> Any:
-    if value == "all":
-        return value
-    if not isinstance(value, list):
-        raise ValueError("all, or a list of hidden layers")
-    layers = [_number(layer) for layer in value]
-    if not all(layer >= 1 and layer.is_integer() for layer in layers):
-        raise ValueError("all, or a list of hidden layers, counted from 1")
-    return tuple(int(layer) for layer in layers)
-
-
-Real = Annotated[float, BeforeValidator(_number)]
-Whole = Annotated[int, BeforeValidator(_number)]
-Units = Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], BeforeValidator(_list)]
-Layers = Annotated[Literal["all"] | tuple[int, ...], PlainValidator(_layers)]
-Patience = Annotated[Whole, Field(ge=1)]
 # It becomes part of a stage's name and of paths: no dots, which DVC reads as nesting.
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Fetch(_Section):
+class Fetch(Section):
     """Which images the study is about."""
 
     dataset: Literal["cifar10", "digits"]
 
 
-class Split(_Section):
+class Split(Section):
     """How the training images are divided into train and validation."""
 
     seed: Annotated[Whole, Field(ge=0, lt=2**32)]
     validation_fraction: Annotated[Real, Field(gt=0, lt=1)]
 
 
-class Train(_Section):
+class Train(Section):
     """What all training runs share. Every seed trains a model of its own."""
 
-    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], BeforeValidator(_list)]
+    seeds: Annotated[tuple[Annotated[Whole, Field(ge=0, lt=2**31)], ...], BeforeValidator(filled_list)]
     epochs: Annotated[Whole, Field(ge=1)]
     batch_size: Annotated[Whole, Field(ge=1)]
     precision: Literal["float32", "mixed_bfloat16"]
@@ -83,20 +47,20 @@ class Train(_Section):
         return seeds
 
 
-class Baseline(_Section):
+class Baseline(Section):
     """One dense softmax layer."""
 
     learning_rate: Annotated[Real, Field(gt=0)]
 
 
-class Scale(_Section):
+class Scale(Section):
     """One run per architecture: its name and the widths of its hidden layers."""
 
     learning_rate: Annotated[Real, Field(gt=0)]
     architectures: Annotated[dict[RunName, Units], Field(min_length=1)]
 
 
-class Regularisation(_Section):
+class Regularisation(Section):
     """How a run is regularised and trained. ``dropout_after`` counts the hidden layers from 1."""
 
     l2: Annotated[Real, Field(ge=0)]
@@ -119,7 +83,7 @@ class AblationRun(Regularisation):
     patience: Patience | None = None
 
 
-class Ablation(_Section):
+class Ablation(Section):
     """Runs that differ in how they are regularised, and what they share."""
 
     units: Units
@@ -127,7 +91,7 @@ class Ablation(_Section):
     runs: Annotated[dict[RunName, AblationRun], Field(min_length=1)]
 
 
-class Params(_Section):
+class Params(Section):
     """The whole of params.yaml."""
 
     fetch: Fetch
@@ -137,6 +101,7 @@ class Params(_Section):
     scale: Scale
     reg: Reg
     ablation: Ablation
+    tune: Tune
 
 
 def load(path: Path = PARAMS) -> Params:

@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     WEIGHTS = 1
     ORDER = 2
     DROPOUT = 3
+    TRIAL = 4
 
 
 def generator(seed: int, purpose: Purpose, count: int) -> np.random.Generator:

@@ -55,6 +55,7 @@ def declared(params: Params) -> dict[str, list[Run]]:
         "scale": params.scale.architectures,
         "regularise": ["regularise"],
         "ablation": params.ablation.runs,
+        "tune": params.tune.searches,
     }
     return {group: [Run(group, name) for name in members] for group, members in names.items()}
 

@@ -65,12 +65,15 @@ def key(configuration: Mapping[str, Any], parts: Sequence[Part], modules: Sequen
 
 @dataclass(frozen=True)
 class Store:
-    """The states of one run: a file per seed. Made by :func:`opened`; ``path`` None: nothing can be kept."""
+    """The states of one run, a file each: of its seeds, or of a search's trials.
+
+    Made by :func:`opened`; ``path`` None: nothing can be kept.
+    """
 
     path: Path | None
 
-    def save(self, seed: int, arrays: Sequence[npt.NDArray[Any]], facts: Mapping[str, Any]) -> bool:
-        """Write the state of ``seed``, whole or not at all; say why not, and return whether it was written.
+    def save(self, name: str, arrays: Sequence[npt.NDArray[Any]], facts: Mapping[str, Any]) -> bool:
+        """Write the state ``name``, whole or not at all; say why not, and return whether it was written.
 
         ``facts`` is of what JSON can hold.
         """
@@ -81,31 +84,31 @@ class Store:
         payload = content.getvalue()
         try:
             # Not waiting for the disk: a process that is killed loses nothing by it, and the checksum tells the rest.
-            with replacing(self.path / f"seed-{seed}.state", durable=False) as temporary:
+            with replacing(self.path / f"{name}.state", durable=False) as temporary:
                 temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
         except OSError as error:
             _warn(f"the state cannot be written ({error.strerror}): a kill would lose what was trained since the last")
             return False
         return True
 
-    def load(self, seed: int) -> tuple[list[npt.NDArray[Any]], dict[str, Any]] | None:
-        """The state of ``seed`` as it was saved, or None where there is none or it is damaged."""
-        path = self.path / f"seed-{seed}.state" if self.path is not None else None
+    def load(self, name: str) -> tuple[list[npt.NDArray[Any]], dict[str, Any]] | None:
+        """The state ``name`` as it was saved, or None where there is none or it is damaged."""
+        path = self.path / f"{name}.state" if self.path is not None else None
         if path is None or not path.exists():
             return None
         content = path.read_bytes()
         digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
-            _warn(f"{path} is damaged and ignored: seed {seed} starts afresh")
+            _warn(f"{path} is damaged and ignored: {name} starts afresh")
             return None
         with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
             facts, *arrays = (archive[name] for name in archive.files)
         return arrays, json.loads(str(facts))
 
-    def discard(self, seed: int) -> None:
-        """Remove the state of ``seed``."""
+    def discard(self, name: str) -> None:
+        """Remove the state ``name``."""
         if self.path is not None:
-            (self.path / f"seed-{seed}.state").unlink(missing_ok=True)
+            (self.path / f"{name}.state").unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the run's states, after its outputs have been written, unless another process waits for them."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -26,12 +26,23 @@ class Schedule:
     """How long and how fast to train.
 
     With ``patience``, training stops after so many epochs without a lower val_loss, and the weights of the epoch with
-    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept.
+    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept. With
+    ``reduce_lr_patience``, the learning rate is halved each time that so many epochs brought no lower val_loss.
     """
 
     epochs: int
     learning_rate: float
     patience: int | None = None
+    reduce_lr_patience: int | None = None
+
+    def rate_after(self, epochs: list["Epoch"]) -> float:
+        """The learning rate of the epoch that follows ``epochs``."""
+        rate, best, flat = self.learning_rate, math.inf, 0
+        for epoch in epochs:
+            best, flat = (epoch.val.loss, 0) if epoch.val.loss < best else (best, flat + 1)
+            if flat == self.reduce_lr_patience:
+                rate, flat = rate / 2, 0
+        return rate
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Epoch:
     train: Score
     val: Score
     seconds: float
+
+
+class DivergedError(UserError):
+    """The loss is no longer a finite number."""
 
 
 @dataclass
@@ -64,8 +79,9 @@ class History:
 class Training:
     """The training of ``model`` from the initial weights that follow from ``seed``.
 
-    It goes on from the state of ``seed`` in ``store``, if there is one, and ends as if it had never been interrupted; a
-    finished seed is not trained again.
+    It goes on from its state in ``store``, if there is one, and ends as if it had never been interrupted; what has been
+    trained to the end is not trained again. ``names``: of its state, and after it of those that it may go on from
+    instead. ``keep_best``: whether weights are remembered for :meth:`keep`.
     """
 
     def __init__(
@@ -76,16 +92,22 @@ class Training:
         seed: int,
         store: Store,
         stop: StopRequest,
+        names: Sequence[str] = (),
+        *,
+        keep_best: bool = True,
     ) -> None:
         self._model, self._program, self._schedule = model, program, schedule
         self._seed, self._store, self._stop = seed, store, stop
+        names = names or (f"seed-{seed}",)
+        self._name, self._label = names[0], names[0].replace("-", " ")
+        self._keeps_best = keep_best and schedule.patience is not None
         self._history = History([])
         self._position = Position()
         self._seconds = 0.0
         self._best_weights: list[npt.NDArray[np.float32]] = []
         self._kept = False
         self._saved_at = time.monotonic()
-        saved = store.load(seed)
+        saved = next(filter(None, map(store.load, names)), None)
         if saved is None:
             initialise(model, seed)
             program.reset()
@@ -93,20 +115,33 @@ class Training:
             self._restore(*saved)
 
     def run(self, on_epoch: Callable[[Epoch], None]) -> History:
-        """Train to the end and leave the weights to be kept in the model.
+        """Train to the end of the schedule.
 
-        ``on_epoch`` is called for each epoch, those before an interruption included. Raises :class:`UserError` when the
-        loss is no longer finite and, after a signal, with the state saved, :class:`pipeline.common.stopping.Stopped`.
+        ``on_epoch`` is called for each epoch, those before an interruption included. Raises :class:`DivergedError` when
+        the loss is no longer finite and, after a signal, with the state saved,
+        :class:`pipeline.common.stopping.Stopped`.
         """
         if self._history.epochs or self._position.batches:
             within = f", batch {self._position.batches}" if self._position.batches else ""
-            print(f"seed {self._seed}: continues after epoch {len(self._history.epochs)}{within}", flush=True)
+            print(f"{self._label}: continues after epoch {len(self._history.epochs)}{within}", flush=True)
         for epoch in self._history.epochs:
             on_epoch(epoch)
         while not self._finished:
             on_epoch(self._next_epoch())
-        self._keep()
         return self._history
+
+    def keep(self) -> None:
+        """Leave the weights to be kept in the model, and nothing else in the state."""
+        if not self._kept:
+            if self._keeps_best:
+                self._model.set_weights(self._best_weights)
+            self._kept = True
+            self._store.save(self._name, self._model.get_weights(), self._facts())
+
+    def save(self) -> bool:
+        """Write the state; return whether that was possible."""
+        self._saved_at = time.monotonic()
+        return self._store.save(self._name, [*self._program.state, *self._best_weights], self._facts())
 
     @property
     def _finished(self) -> bool:
@@ -117,41 +152,30 @@ class Training:
 
     def _next_epoch(self) -> Epoch:
         """Train and validate one epoch, or the rest of one."""
+        learning_rate = self._schedule.rate_after(self._history.epochs)
         number = len(self._history.epochs) + 1
         started = time.perf_counter() - self._seconds
-        for position in self._program.train(self._seed, number - 1, self._schedule.learning_rate, self._position):
+        for position in self._program.train(self._seed, number - 1, learning_rate, self._position):
             self._position, self._seconds = position, time.perf_counter() - started
             if self._stop.number is not None:
-                place = f"seed {self._seed}, epoch {number} of {self._schedule.epochs}"
-                self._stop.obey(place, saved=self._save())
+                place = f"{self._label}, epoch {number} of {self._schedule.epochs}"
+                self._stop.obey(place, saved=self.save())
         train_score, val_score = self._program.score(self._position), self._program.validate()
         if not (math.isfinite(train_score.loss) and math.isfinite(val_score.loss)):
-            self._store.discard(self._seed)
-            raise UserError(
-                f"seed {self._seed}: the loss is not finite after epoch {number}; "
-                f"learning_rate is {self._schedule.learning_rate}, a smaller one is wanted"
+            self._store.discard(self._name)
+            raise DivergedError(
+                f"{self._label}: the loss is not finite after epoch {number}; "
+                f"learning_rate is {learning_rate}, a smaller one is wanted"
             )
         epoch = Epoch(number, train_score, val_score, time.perf_counter() - started)
         self._history.epochs.append(epoch)
         self._position, self._seconds = Position(), 0.0
-        if self._schedule.patience is not None and self._history.best_epoch == number:
+        if self._keeps_best and self._history.best_epoch == number:
             self._best_weights = self._model.get_weights()
         # Another epoch like this one without saving would leave more than that to a kill.
         if time.monotonic() - self._saved_at + epoch.seconds > SAVE_SECONDS:
-            self._save()
+            self.save()
         return epoch
-
-    def _keep(self) -> None:
-        """Leave the weights to be kept in the model, and nothing else in the state."""
-        if not self._kept:
-            if self._schedule.patience is not None:
-                self._model.set_weights(self._best_weights)
-            self._kept = True
-            self._store.save(self._seed, self._model.get_weights(), self._facts())
-
-    def _save(self) -> bool:
-        self._saved_at = time.monotonic()
-        return self._store.save(self._seed, [*self._program.state, *self._best_weights], self._facts())
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,138 @@
+"""Keras Tuner's oracles, which choose the next trial: their state is written atomically, and losers are pruned."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.artefacts import write_text
+from pipeline.common.searches import Axis, Choices, Search
+from pipeline.common.tuner import Trial, keras_tuner
+
+OBJECTIVE = "val_accuracy"
+
+
+def hyperparameters(search: Search) -> keras_tuner.HyperParameters:
+    """The space of ``search`` as Keras Tuner knows it; what belongs to a layer exists only where that layer does."""
+    result = keras_tuner.HyperParameters()
+    for name in ("layers", "learning_rate", "dropout", "l2"):
+        if name in search.space:
+            _add(result, name, search.space[name])
+    for layer in range(1, max(search.layers) + 1):
+        deep_enough = [layers for layers in search.layers if layers >= layer]
+        with result.conditional_scope("layers", deep_enough):
+            for name in (f"units_{layer}", f"dropout_{layer}", f"l2_{layer}"):
+                if name in search.space:
+                    _add(result, name, search.space[name])
+    return result
+
+
+def oracle(search: Search, folder: Path, prune: Callable[[set[str]], None]) -> Any:
+    """The oracle of ``search``, as it was when it last wrote its state into ``folder``.
+
+    ``prune`` is called whenever a trial has ended, with the ids of the trials that a later rung may still continue.
+    """
+    shared = {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
+        # Keras Tuner takes a seed of 0 for none.
+        "seed": search.seed + 1,
+        "hyperparameters": hyperparameters(search),
+        "allow_new_entries": False,
+        "tune_new_entries": False,
+    }
+    match search.algorithm:
+        case "hyperband":
+            made: Any = _Hyperband(max_epochs=search.max_epochs, factor=search.factor, **shared)
+        case "grid":
+            made = _Grid(**shared)
+        case "random":
+            made = _Random(max_trials=search.max_trials, **shared)
+        case "bayesian":
+            made = _Bayesian(max_trials=search.max_trials, **shared)
+    made.verbose = 0
+    made.file, made.prune = folder / "oracle.json", prune
+    made.reload()
+    return made
+
+
+class _Durable:
+    """Oracle and trials in one file that is there whole or not at all: Keras Tuner's own may be cut short by a kill."""
+
+    file: Path
+    prune: Callable[[set[str]], None]
+
+    def save(self) -> None:
+        this: Any = self
+        trials = {name: trial.get_state() for name, trial in this.trials.items()}
+        write_text(self.file, json.dumps({"oracle": this.get_state(), "trials": trials}))
+
+    def _save_trial(self, trial: Trial) -> None:
+        """Every call is followed by one of :meth:`save`."""
+
+    def reload(self) -> None:
+        this: Any = self
+        if not self.file.exists():
+            return
+        content = json.loads(self.file.read_text(encoding="utf-8"))
+        this.trials = {name: Trial.from_state(state) for name, state in content["trials"].items()}
+        this.set_state(content["oracle"])
+        for tuner in list(this.ongoing_trials):
+            self.take_back(tuner)
+
+    def take_back(self, tuner: str) -> None:
+        """Queue the trial of ``tuner``, which was killed or lost, for the next who asks."""
+        this: Any = self
+        name = this.ongoing_trials.pop(tuner).trial_id
+        # The queue is served from its end: what was started first is the first to go on.
+        this._retry_queue = sorted({name, *this._retry_queue}, reverse=True)  # noqa: SLF001
+        this.tuner_ids.discard(tuner)
+
+    def end_trial(self, trial: Trial) -> None:
+        this: Any = super()
+        this.end_trial(trial)
+        self.prune(self._continuable())
+
+    def _continuable(self) -> set[str]:
+        return set()
+
+
+class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
+    def _continuable(self) -> set[str]:
+        """Of each round as many of the best as the next one takes, but for those whose next round has ended."""
+        result: set[str] = set()
+        for bracket in self._brackets:
+            for number, (round_, following) in enumerate(zip(bracket["rounds"], bracket["rounds"][1:], strict=False)):
+                completed = [self.trials[entry["id"]] for entry in round_ if entry["id"] in self.trials]
+                completed = [trial for trial in completed if trial.status == "COMPLETED"]
+                best = sorted(completed, key=lambda trial: trial.score, reverse=True)
+                size = self._get_size(bracket["bracket_num"], number + 1)
+                done = {entry["past_id"] for entry in following if self._ended(entry["id"])}
+                result |= {trial.trial_id for trial in best[:size]} - done
+        return result
+
+    def _ended(self, name: str) -> bool:
+        return name in self.trials and self.trials[name].status == "COMPLETED"
+
+
+class _Grid(_Durable, keras_tuner.oracles.GridSearchOracle):  # type: ignore[misc]
+    pass
+
+
+class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
+    pass
+
+
+class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+    pass
+
+
+def _add(space: keras_tuner.HyperParameters, name: str, axis: Axis) -> None:
+    whole = name == "layers" or name.startswith("units_")
+    if isinstance(axis, Choices):
+        space.Choice(name, [int(value) if whole else value for value in axis.values])
+    elif axis.min == axis.max:
+        space.Fixed(name, int(axis.min) if whole else axis.min)
+    elif whole:
+        space.Int(name, int(axis.min), int(axis.max), step=int(axis.step or 1), sampling=None)
+    else:
+        space.Float(name, axis.min, axis.max, step=axis.step, sampling=None if axis.step else axis.sampling)

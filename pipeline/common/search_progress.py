@@ -1,0 +1,79 @@
+"""What a person sees while a search runs: one live line on a terminal, and a line for every trial that has ended."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from pipeline.common.training import Epoch
+from pipeline.common.trials import Trial
+
+
+class SearchProgress:
+    """Follows one search. ``trials`` and ``epochs``: how many are planned at most."""
+
+    def __init__(self, title: str, trials: int, epochs: int) -> None:
+        self._title, self._trials, self._epochs = title, trials, epochs
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[now]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=epochs, now="")
+        self._ended: dict[str, Trial] = {}
+        self._now = ""
+        self._fresh_epochs = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, name: str, round_: int, budget: int) -> None:
+        """A trial begins or goes on."""
+        self._now = f"trial {int(name) + 1} of {self._trials}, rung {round_ + 1}, epoch {{}} of {budget}"
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch of the running trial has ended."""
+        self._bar.update(self._task, now=f"{self._now.format(epoch.number)}, {self._outlook()}")
+
+    def ended(self, trial: Trial, *, fresh: bool) -> None:
+        """A trial has ended: in this process if ``fresh``, else before."""
+        self._ended[trial.name] = trial
+        self._bar.update(self._task, completed=sum(other.spent for other in self._ended.values()))
+        if fresh:
+            self._fresh_epochs += trial.spent
+            self.say(
+                f"trial {int(trial.name) + 1} of {self._trials}, rung {trial.round + 1} ({trial.budget} epochs): "
+                f"val_accuracy {trial.val_accuracy:.4f}; {self._outlook()}"
+            )
+
+    def watch(self, recorded: Sequence[Trial]) -> None:
+        """Report what workers have recorded since the last call."""
+        for trial in recorded:
+            if trial.name not in self._ended:
+                self.ended(trial, fresh=True)
+
+    def say(self, message: str) -> None:
+        """Print a line above the live one."""
+        self._console.print(f"{self._title}: {message}")
+
+    def _outlook(self) -> str:
+        best = max((trial.val_accuracy for trial in self._ended.values()), default=0.0)
+        left = self._epochs - sum(trial.spent for trial in self._ended.values())
+        if not self._fresh_epochs:
+            return f"best {best:.4f}"
+        minutes = (time.monotonic() - self._began) / self._fresh_epochs * left / 60
+        return f"best {best:.4f}, at most {minutes:.0f} min left"
