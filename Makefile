@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro demo tune-worker tidy clean-state test bench lint lock
+.PHONY: help repro demo review plots tune-worker tidy clean-state test bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -22,6 +22,16 @@ repro: .venv/installed  ## run every stage that is stale
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
 	@scripts/demo
+
+review: .venv/installed  ## compare parameters, metrics and figures with main, or with REV
+	@python -m pipeline.review "$${REV:-main}"
+
+plots: .venv/plots.html  ## draw dvc_plots/index.html, which from now on needs no network
+	dvc plots show
+
+.venv/plots.html: scripts/offline_plots.py .venv/installed
+	@python scripts/offline_plots.py $@
+	@dvc config --local plots.html_template ../$@
 
 tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see README); a worker that is killed starts again
 	@status=137; while [ $$status -eq 137 ]; do status=0; python -m pipeline.tune $(SEARCH) || status=$$?; done; exit $$status

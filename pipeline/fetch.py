@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sklearn
 
-from pipeline.common import archives, catalogue, command, params
+from pipeline.common import archives, catalogue, command, own_images, params
 from pipeline.common.artefacts import write_array, write_json
 from pipeline.common.data import RAW
 from pipeline.common.download import download
@@ -38,20 +39,31 @@ def obtain(dataset: str, entries: list[catalogue.Entry]) -> tuple[Path, catalogu
     return path, catalogue.identify(path, entries)
 
 
+def read(settings: params.Fetch) -> tuple[archives.Images, tuple[str, ...], dict[str, Any]]:
+    """The images, the class names in the order of the labels, and where they come from, as metrics/dataset.json has it.
+
+    ``lossless``: whether they are the pixels that the data set's authors published; None for images of the user's own.
+    """
+    if settings.dataset == "folder":
+        images, class_names, digest = own_images.read(Path(settings.path))
+        return images, class_names, {"archive": Path(settings.path).name, "sha256": digest, "lossless": None}
+    path, entry = obtain(settings.dataset, catalogue.read(CATALOGUE, settings.dataset))
+    provenance = {"archive": entry.name, "sha256": entry.sha256, "lossless": entry.lossless, "origin": entry.origin}
+    return archives.read(path, entry), entry.class_names, provenance
+
+
 def main() -> None:
     """Obtain, verify and decode the images of ``fetch.dataset``."""
-    dataset = params.load().fetch.dataset
-    path, entry = obtain(dataset, catalogue.read(CATALOGUE, dataset))
-    images = archives.read(path, entry)
+    settings = params.load().fetch
+    images, class_names, provenance = read(settings)
     counts = {}
     for name, part in (("train", images.train), ("test", images.test)):
         write_array(RAW / f"{name}_images.npy", part.images)
         write_array(RAW / f"{name}_labels.npy", part.labels)
-        per_class = np.bincount(part.labels, minlength=len(entry.class_names)).tolist()
-        counts[name] = dict(zip(entry.class_names, per_class, strict=True))
-    write_json(RAW / "class_names.json", entry.class_names)
-    provenance = {"dataset": dataset, "archive": entry.name, "sha256": entry.sha256, "origin": entry.origin}
-    write_json(Path("metrics/dataset.json"), provenance | {"lossless": entry.lossless, "counts": counts})
+        per_class = np.bincount(part.labels, minlength=len(class_names)).tolist()
+        counts[name] = dict(zip(class_names, per_class, strict=True))
+    write_json(RAW / "class_names.json", class_names)
+    write_json(Path("metrics/dataset.json"), {"dataset": settings.dataset, "counts": counts} | provenance)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Selection by validation, comparisons, tables and figures. Reads JSON, logs and predictions, never the test images."""
 
+import csv
+import io
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -7,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from pipeline.common import command, data, document, figures, params, results, study
-from pipeline.common.artefacts import write_json, write_text
+from pipeline.common import calibration, command, data, document, figures, model_card, params, results, study
+from pipeline.common.artefacts import replacing, write_json, write_text
 from pipeline.common.comparisons import Comparison, compare
 from pipeline.common.mistakes import confident_mistakes
 from pipeline.common.results import Results, read_json
@@ -33,8 +36,8 @@ def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> N
     write_json(Path("metrics/comparisons.json"), compared)
 
 
-def write_selected(measured: Results, names: Sequence[str]) -> None:
-    """The selected model's confusion matrix, as a figure and as the pairs that DVC plots, and its worst mistakes."""
+def write_selected(measured: Results, names: Sequence[str]) -> list[calibration.Bin]:
+    """The selected model, its confusion matrix (as figure and as pairs, for DVC), worst mistakes, reliability."""
     run = measured.selected
     seed = measured.best_seed(run)
     labels, probabilities = results.predictions(run, seed)
@@ -43,12 +46,20 @@ def write_selected(measured: Results, names: Sequence[str]) -> None:
     title = f"{run.title}, seed {seed}: test images"
     figures.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, title)
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
-    pairs = sorted(f"{names[actual]},{names[guess]}\n" for actual, guess in zip(labels, predicted, strict=True))
-    write_text(Path("metrics/confusion_matrix.csv"), "actual,predicted\n" + "".join(pairs))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["actual", "predicted"])
+    writer.writerows(sorted((names[actual], names[guess]) for actual, guess in zip(labels, predicted, strict=True)))
+    write_text(Path("metrics/confusion_matrix.csv"), text.getvalue())
 
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [f"{names[labels[row]]}, not\n{names[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
     figures.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title)
+    reliability = calibration.bins(labels, probabilities)
+    figures.reliability(FIGURES / "reliability.png", reliability, title)
+    with replacing(Path(model_card.MODEL)) as temporary:
+        shutil.copyfile(run.model(seed), temporary)
+    return reliability
 
 
 def write_learning_curves(measured: Results, sections: Sequence[study.Section]) -> None:
@@ -61,19 +72,22 @@ def write_learning_curves(measured: Results, sections: Sequence[study.Section]) 
 
 def main() -> None:
     """Write the summary, the figures and the report."""
-    measured = results.read(params.load())
+    settings = params.load()
+    measured = results.read(settings)
     sections = study.sections(measured.trained)
     comparisons = {
         question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))
         for question, (first, second) in study.questions(measured.trained).items()
     }
     write_summary(measured, comparisons)
-    write_selected(measured, data.class_names())
+    reliability = write_selected(measured, data.class_names())
     write_learning_curves(measured, sections)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
     by_class = read_json(Path(f"metrics/evaluate/{measured.selected.group}/per_class.json"))[measured.selected.name]
     text = document.report(measured, sections, comparisons, dataset, split, by_class)
     write_text(Path("metrics/report.md"), text)
+    card = model_card.card(settings, measured, dataset, split, by_class, reliability)
+    write_text(Path("metrics/model_card.md"), card)
     print(document.overview(measured))
 
 

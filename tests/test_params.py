@@ -69,7 +69,7 @@ def test_a_change_by_dvc_touches_one_line(file: Path) -> None:
         ("baseline.learning_rate", 0, "greater than 0"),
         ("baseline.learning_rate", "nan", "a finite number"),
         ("split.validation_fraction", 1, "less than 1"),
-        ("fetch.dataset", "mnist", "'cifar10' or 'digits'"),
+        ("fetch.dataset", "mnist", "'cifar10', 'digits' or 'folder'"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(file: Path, name: str, value: object, allowed: str) -> None:

@@ -224,7 +224,9 @@ def test_a_seed_that_diverges_leaves_the_finished_ones(tmp_path: Path) -> None:
     store = Store(tmp_path)
     model = network.build(REGULARISED, 10)
     program = Program(model, Resident(TRAIN), Resident(VAL), 32)
-    Training(model, program, Schedule(1, 1e-2), 100, store, StopRequest()).run(lambda epoch: None)
+    finished = Training(model, program, Schedule(1, 1e-2), 100, store, StopRequest())
+    finished.run(lambda epoch: None)
+    finished.keep()
     with pytest.raises(UserError, match="seed 101: the loss is not finite"):
         Training(model, program, Schedule(30, 1e30), 101, store, StopRequest()).run(lambda epoch: None)
     assert [path.name for path in tmp_path.iterdir()] == ["seed-100.state"]

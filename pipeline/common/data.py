@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
+CLASS_NAMES = PREPARED / "class_names.json"
 
 
 @dataclass(frozen=True)
@@ -28,5 +29,5 @@ def load(name: Literal["train", "val", "test"]) -> Part:
 
 def class_names() -> list[str]:
     """The name of each label, in the order of the labels."""
-    names: list[str] = json.loads((PREPARED / "class_names.json").read_text(encoding="utf-8"))
+    names: list[str] = json.loads(CLASS_NAMES.read_text(encoding="utf-8"))
     return names

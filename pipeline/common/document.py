@@ -26,6 +26,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), rule, *(line(row) for row in rows)])
 
 
+def provenance(dataset: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Where the images come from and how many there are; metrics/dataset.json and metrics/split.json in words."""
+    sizes = ", ".join(f"{sum(split['counts'][part].values()):,} {part}" for part in ("train", "val", "test"))
+    repeated = ", ".join(f"{count} {pair.replace('_', '/')}" for pair, count in split["duplicates"].items())
+    pixels = {
+        True: "the original pixels",
+        False: "lossy: not the original pixels",
+        None: "images of the user's own, brought to 32x32 pixels",
+    }[dataset["lossless"]]
+    return (
+        f"Data: {dataset['dataset']} from {dataset['archive']} ({pixels}), sha256 {dataset['sha256']}; {sizes} images. "
+        f"Exact duplicates between the parts: {repeated}."
+    )
+
+
 def overview(results: Results) -> str:
     """All declared runs in one table, and the naive classifier."""
     rows = [
@@ -97,9 +112,6 @@ def report(
     """
     comparable = dataset["dataset"] == "cifar10"
     selected = results.selected
-    sizes = ", ".join(f"{sum(split['counts'][part].values()):,} {part}" for part in ("train", "val", "test"))
-    repeated = ", ".join(f"{count} {pair.replace('_', '/')}" for pair, count in split["duplicates"].items())
-    pixels = "the original pixels" if dataset["lossless"] else "lossy: not the original pixels"
     class_rows = [
         [name, *(figure(figures[key]) for key in ("precision", "recall", "f1")), f"{figures['support']['mean']:.0f}"]
         for name, figures in by_class.items()
@@ -112,8 +124,7 @@ def report(
         f"Selected: **{selected.title}**, test accuracy {figure(results.tested[selected]['accuracy'])}.",
         overview(results),
         "`naive` always names the most frequent class of the training images.",
-        f"Data: {dataset['dataset']} from {dataset['archive']} ({pixels}), sha256 {dataset['sha256']}; {sizes} images. "
-        f"Exact duplicates between the parts: {repeated}.",
+        provenance(dataset, split),
         "![Training images](figures/samples.png)",
         "# Reported beside measured" if comparable else "# Section by section",
     ]

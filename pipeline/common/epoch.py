@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.common.backend import keras, tf
+from pipeline.common.command import UserError
 from pipeline.common.data import Part
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.steps import Precision, Steps, compiled_training, compiled_validation
@@ -41,20 +42,32 @@ class Position:
 
 
 class Resident:
-    """Images and labels on the device, for as many programs as are made of them."""
+    """Images and labels on every device of the current scope, for as many programs as are made of them."""
 
     def __init__(self, part: Part) -> None:
-        self.images, self.labels = tf.constant(part.images), tf.constant(part.labels, tf.int32)
+        strategy = tf.distribute.get_strategy()
+        several = strategy.num_replicas_in_sync > 1
+        copies = []
+        for device in strategy.extended.worker_devices if several else [None]:
+            with tf.device(device):
+                copies.append((tf.constant(part.images), tf.constant(part.labels, tf.int32)))
         self.count = len(part.labels)
+        self.first = copies[0]
+        self.data = self.first
+        if several:
+            self.data = strategy.experimental_distribute_values_from_function(
+                lambda replica: copies[replica.replica_id_in_sync_group]
+            )
 
 
 class Program:
-    """The compiled epoch of one model on one set of images.
+    """The compiled epoch of one model on one set of images, all made in the same scope of devices.
 
     ``model`` is what :func:`pipeline.common.network.build` returns. With "mixed_bfloat16" layers compute and hand on
     bfloat16 in training, as under Keras' policy of that name; weights, moments, the loss and validation stay float32.
     The same program serves one seed after another: call :meth:`reset` before each. Programs of models that differ only
-    in the sizes of penalties and dropout rates share one compilation.
+    in the sizes of penalties and dropout rates share one compilation. Raises
+    :class:`pipeline.common.command.UserError` where a batch cannot be divided among the devices.
     """
 
     def __init__(
@@ -68,7 +81,11 @@ class Program:
         self._weights = [variable.value for variable in model.trainable_variables]
         self._moments = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights for _ in range(2)]
         self._train, self._val = train, val
-        self._batch_size = min(batch_size, train.count)
+        strategy = tf.distribute.get_strategy()
+        replicas = strategy.num_replicas_in_sync
+        if batch_size % replicas:
+            raise UserError(f"train.batch_size is {batch_size}; allowed on {replicas} devices: multiples of {replicas}")
+        self._batch_size = min(batch_size, -(-train.count // replicas) * replicas)
         self.batches = -(-train.count // self._batch_size)
         self._piece = max(1, int(PIECE_PRODUCTS / (model.count_params() * self._batch_size)))
         l2, rates = _regularisation(model)
@@ -79,9 +96,14 @@ class Program:
             tf.constant([1 / (1 - rate) for rate in rates]),
         )
         # XLA multiplies bfloat16 factors slower than float32 ones.
-        xla = precision == "float32" and model.count_params() * train.count >= XLA_PRODUCTS
+        xla = precision == "float32" and replicas == 1 and model.count_params() * train.count >= XLA_PRODUCTS
         self._steps = Steps(
-            tuple(bool(factor) for factor in l2), tuple(bool(rate) for rate in rates), self._batch_size, precision, xla
+            penalised=tuple(bool(factor) for factor in l2),
+            dropped=tuple(bool(rate) for rate in rates),
+            batch_size=self._batch_size,
+            precision=precision,
+            xla=xla,
+            strategy=strategy,
         )
 
     def reset(self) -> None:
@@ -114,7 +136,7 @@ class Program:
             loss_sum, correct = compiled_training(self._steps)(
                 self._weights,
                 self._moments,
-                (self._train.images, self._train.labels),
+                self._train.data,
                 tf.constant(order),
                 (tf.constant(position.batches), tf.constant(end), tf.constant(epoch * self.batches)),
                 tf.constant(dropout_seed, tf.uint32),
@@ -131,7 +153,7 @@ class Program:
 
     def validate(self) -> Score:
         """Score the model as it stands on the validation images, without dropout."""
-        loss, accuracy = compiled_validation(self._steps)(self._weights, (self._val.images, self._val.labels), self._l2)
+        loss, accuracy = compiled_validation(self._steps)(self._weights, self._val.first, self._l2)
         return Score(float(loss), float(accuracy))
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from dvclive import Live
 
-from pipeline.common import data, models, state
+from pipeline.common import data, devices, models, state
 from pipeline.common.artefacts import DECIMALS, write_json
-from pipeline.common.backend import tf
 from pipeline.common.epoch import Program, Resident
 from pipeline.common.metrics import classification, loss_and_predictions, over_seeds
 from pipeline.common.network import Architecture, build
@@ -23,7 +22,18 @@ from pipeline.common.training import Epoch, History, Schedule, Training
 # The modules that decide what is trained: a state made by other code is not used.
 _TRAINING_CODE = [
     f"pipeline.common.{name}"
-    for name in ("backend", "data", "epoch", "experiment", "network", "randomness", "state", "steps", "training")
+    for name in (
+        "backend",
+        "data",
+        "devices",
+        "epoch",
+        "experiment",
+        "network",
+        "randomness",
+        "state",
+        "steps",
+        "training",
+    )
 ]
 
 
@@ -44,14 +54,16 @@ def train_run(run: Run, configuration: Configuration, settings: Train, facts: Ma
     no output stays behind.
     """
     parts = data.load("train"), data.load("val")
-    shared: dict[str, Any] = {"devices": [device.device_type for device in tf.config.list_physical_devices()]}
+    scope = devices.scope(settings.device, settings.strategy)
+    shared: dict[str, Any] = {"devices": devices.names()}
     shared |= {name: value for name, value in settings.model_dump().items() if name != "seeds"}
     key = state.key(asdict(configuration) | shared, parts, _TRAINING_CODE)
     with state.opened(key, run.metrics) as store, stop_request() as stop:
-        model = build(configuration.architecture, classes=len(data.class_names()))
-        model.optimizer.learning_rate = configuration.learning_rate
-        train_part, val_part = map(Resident, parts)
-        program = Program(model, train_part, val_part, settings.batch_size, settings.precision)
+        with scope:
+            model = build(configuration.architecture, classes=len(data.class_names()))
+            model.optimizer.learning_rate = configuration.learning_rate
+            train_part, val_part = map(Resident, parts)
+            program = Program(model, train_part, val_part, settings.batch_size, settings.precision)
         schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
         try:
             figures = [_train_seed(run, seed, model, program, schedule, store, stop) for seed in settings.seeds]

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.common.artefacts import replacing
+from pipeline.common.calibration import BINS, Bin
 
 
 def image_grid(
@@ -58,6 +59,22 @@ def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Sequence[float
         axes.set(xlabel="epoch", ylabel=measure)
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    _save(figure, path)
+
+
+def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
+    """Draw accuracy over confidence, a point a bin, above how many images each bin holds."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    figure.suptitle(title)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    confidence = [entry.confidence for entry in bins]
+    above.plot([0, 1], [0, 1], "--", color="grey", label="as sure as right")
+    above.plot(confidence, [entry.accuracy for entry in bins], "o-", label="measured")
+    above.set(ylabel="accuracy", ylim=(0, 1))
+    above.grid(alpha=0.3)
+    above.legend()
+    below.bar(confidence, [entry.count for entry in bins], width=0.8 / BINS)
+    below.set(xlabel="confidence", ylabel="images", xlim=(0, 1))
     _save(figure, path)
 
 

@@ -19,9 +19,10 @@ RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
 class Fetch(Section):
-    """Which images the study is about."""
+    """Which images the study is about. ``path`` is for the dataset "folder" alone."""
 
-    dataset: Literal["cifar10", "digits"]
+    dataset: Literal["cifar10", "digits", "folder"]
+    path: str
 
 
 class Split(Section):
@@ -38,6 +39,8 @@ class Train(Section):
     epochs: Annotated[Whole, Field(ge=1)]
     batch_size: Annotated[Whole, Field(ge=1)]
     precision: Literal["float32", "mixed_bfloat16"]
+    device: Literal["auto", "cpu", "gpu"]
+    strategy: Literal["one_device", "mirrored"]
 
     @field_validator("seeds")
     @classmethod
@@ -121,6 +124,8 @@ def load(path: Path = PARAMS) -> Params:
         params = Params.model_validate(content)
     except ValidationError as error:
         raise UserError("; ".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from None
+    if params.fetch.dataset == "folder" and not params.fetch.path:
+        raise UserError(f"{path}: fetch.path is empty; allowed with fetch.dataset folder: a directory or tar archive")
     _check_layers(path, "reg", params.reg.dropout_after, params.reg.units)
     for name, run in params.ablation.runs.items():
         _check_layers(path, f"ablation.runs.{name}", run.dropout_after, run.units or params.ablation.units)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import cluster, data, state, trials
+from pipeline.common import cluster, data, devices, state, trials
 from pipeline.common.epoch import Program, Resident
 from pipeline.common.network import build
 from pipeline.common.oracles import OBJECTIVE, oracle
@@ -24,7 +24,20 @@ from pipeline.common.trials import Trial
 
 CODE = [
     f"pipeline.common.{name}"
-    for name in ("data", "epoch", "network", "oracles", "randomness", "search", "state", "steps", "training", "trials")
+    for name in (
+        "backend",
+        "data",
+        "devices",
+        "epoch",
+        "network",
+        "oracles",
+        "randomness",
+        "search",
+        "state",
+        "steps",
+        "training",
+        "trials",
+    )
 ]
 
 # Between two questions for a trial while other workers train what the next one depends on.
@@ -38,7 +51,7 @@ def opened(search: Search, settings: Train, outputs: Path) -> Iterator[Store]:
     A worker shares them with its chief. Where nothing can be kept, a temporary folder serves.
     """
     parts = data.load("train"), data.load("val")
-    shared = {"batch_size": settings.batch_size, "precision": settings.precision}
+    shared = settings.model_dump(include={"batch_size", "precision", "device", "strategy"})
     key = state.key({"search": repr(search)} | shared, parts, CODE)
     if cluster.is_worker():
         yield Store(state.folder() / key)
@@ -65,7 +78,8 @@ def run(title: str, search: Search, settings: Train, store: Store) -> list[Trial
         if cluster.is_chief():
             cluster.serve(chooser, lambda: progress.watch(trials.recorded(folder)), stop)
         else:
-            train, val = Resident(data.load("train")), Resident(data.load("val"))
+            with devices.scope(settings.device, settings.strategy):
+                train, val = Resident(data.load("train")), Resident(data.load("val"))
             classes = len(data.class_names())
             worker = _Worker(chooser, search, settings, store, stop, progress, train, val, classes)
             worker.work(os.environ.get(cluster.TUNER_ID, "tuner0"))
@@ -122,8 +136,9 @@ class _Worker:
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
         """Train the trial ``name`` to the end of its rung."""
         configuration = trials.configuration(self.search, values)
-        model = build(configuration.architecture, self.classes)
-        program = Program(model, self.train, self.val, self.settings.batch_size, self.settings.precision)
+        with devices.scope(self.settings.device, self.settings.strategy):
+            model = build(configuration.architecture, self.classes)
+            program = Program(model, self.train, self.val, self.settings.batch_size, self.settings.precision)
         budget = int(values.get("tuner/epochs", self.search.max_epochs))
         schedule = Schedule(
             budget, configuration.learning_rate, configuration.patience, self.search.reduce_lr_patience or None

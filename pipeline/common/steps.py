@@ -22,7 +22,8 @@ class Steps:
     """The computation of batches, for all networks of so many layers that are regularised in the same places.
 
     ``penalised`` and ``dropped`` have an entry per dense layer: whether its kernel has a penalty and whether its
-    outputs are dropped. The other arguments of its methods are those of :class:`Program`.
+    outputs are dropped. ``strategy``, of tf.distribute: the devices, among which ``batch_size`` divides evenly. The
+    other arguments of its methods are those of :class:`Program`.
     """
 
     penalised: tuple[bool, ...]
@@ -30,6 +31,7 @@ class Steps:
     batch_size: int
     precision: Precision
     xla: bool
+    strategy: Any
 
     def train(
         self,
@@ -50,23 +52,50 @@ class Steps:
         ``span``, int32: the first batch, the one after the last, and the number of steps before this epoch. ``seed``:
         uint32 (). ``l2``: float32 (layers,). ``dropout``: thresholds, uint32, and scales, float32, both (layers,).
         """
-        (images, labels), (start, end, steps_before) = data, span
+        start, end, steps_before = span
         loss_sum, correct = tf.constant(0.0), tf.constant(0)
-        places = tf.range(self.batch_size)
         for batch in tf.range(start, end):
-            place = batch * self.batch_size
-            # The last batch is filled up with image 0, which then counts for nothing: every batch has the same shape.
-            counts = tf.cast(place + places < len(labels), tf.float32)
-            rows = tf.slice(order, [place], [self.batch_size])
-            batch_labels = tf.gather(labels, rows)
-            bits = _hash(_hash(seed) + tf.cast(steps_before + batch, tf.uint32))
-            with tf.GradientTape() as tape:
-                logits = self._logits(weights, tf.gather(images, rows), bits, dropout)
-                cross_entropy = tf.reduce_sum(_cross_entropy(batch_labels, logits) * counts) / tf.reduce_sum(counts)
-            loss_sum += (cross_entropy + self._penalty(weights, l2)) * tf.reduce_sum(counts)
-            correct += _correct(batch_labels, logits, tf.cast(counts, tf.int32))
-            gradients = tape.gradient(cross_entropy, weights)
-            self._adam(weights, moments, gradients, tf.cast(steps_before + batch + 1, tf.float32), learning_rate, l2)
+            step = steps_before + batch
+            arguments = weights, moments, data, order, batch, step, seed, learning_rate, l2, dropout
+            batch_loss, batch_correct = self.strategy.run(self._train_batch, arguments)
+            loss_sum += self.strategy.reduce("SUM", batch_loss, axis=None)
+            correct += self.strategy.reduce("SUM", batch_correct, axis=None)
+        return loss_sum, correct
+
+    def _train_batch(
+        self,
+        weights: Sequence[Any],
+        moments: Sequence[Any],
+        data: tuple[Any, Any],
+        order: Any,
+        batch: Any,
+        step: Any,
+        seed: Any,
+        learning_rate: Any,
+        l2: Any,
+        dropout: tuple[Any, Any],
+    ) -> Any:
+        """One device's share of a batch: the sum of the loss and the correct predictions; all devices change alike."""
+        images, labels = data
+        replica, replicas = tf.distribute.get_replica_context(), self.strategy.num_replicas_in_sync
+        share = self.batch_size // replicas
+        first = replica.replica_id_in_sync_group * share
+        place = batch * self.batch_size + first
+        # The last batch is filled up with image 0, which then counts for nothing: every batch has the same shape.
+        counts = tf.cast(place + tf.range(share) < len(labels), tf.float32)
+        total = tf.cast(tf.minimum(self.batch_size, len(labels) - batch * self.batch_size), tf.float32)
+        rows = tf.slice(order, [place], [share])
+        batch_labels = tf.gather(labels, rows)
+        bits = _hash(_hash(seed) + tf.cast(step, tf.uint32))
+        with tf.GradientTape() as tape:
+            logits = self._logits(weights, tf.gather(images, rows), bits, dropout, first)
+            cross_entropy = tf.reduce_sum(_cross_entropy(batch_labels, logits) * counts) / total
+        loss_sum = cross_entropy * total + self._penalty(weights, l2) * tf.reduce_sum(counts)
+        correct = _correct(batch_labels, logits, tf.cast(counts, tf.int32))
+        gradients = tape.gradient(cross_entropy, weights)
+        if replicas > 1:
+            gradients = replica.all_reduce("SUM", gradients)
+        self._adam(weights, moments, gradients, tf.cast(step + 1, tf.float32), learning_rate, l2)
         return loss_sum, correct
 
     def validate(self, weights: Sequence[Any], data: tuple[Any, Any], l2: Any) -> Any:
@@ -80,8 +109,13 @@ class Steps:
             correct += _correct(batch_labels, logits, 1)
         return loss_sum / len(labels) + self._penalty(weights, l2), correct / len(labels)
 
-    def _logits(self, weights: Sequence[Any], images: Any, seed: Any = None, dropout: Any = None) -> Any:
-        """The logits; with ``seed`` those of training: values are dropped, and products are as precise as set."""
+    def _logits(
+        self, weights: Sequence[Any], images: Any, seed: Any = None, dropout: Any = None, first: Any = 0
+    ) -> Any:
+        """The logits; with ``seed`` those of training: values are dropped, and products are as precise as set.
+
+        ``first``: the place of the first image in its batch.
+        """
         training = seed is not None
         number = tf.bfloat16 if training and self.precision == "mixed_bfloat16" else tf.float32
         values = tf.cast(tf.reshape(images, (tf.shape(images)[0], weights[0].shape[0])), number)
@@ -96,7 +130,7 @@ class Steps:
                 values = tf.nn.relu(values)
             if training and dropped:
                 thresholds, scales = dropout
-                values = _drop(values, thresholds[layer], scales[layer], _hash(seed + layer))
+                values = _drop(values, thresholds[layer], scales[layer], _hash(seed + layer), first)
         return tf.cast(values, tf.float32)
 
     def _penalty(self, weights: Sequence[Any], l2: Any) -> Any:
@@ -144,13 +178,14 @@ def compiled_validation(steps: Steps) -> Any:
     return tf.function(steps.validate)
 
 
-def _drop(values: Any, threshold: Any, scale: Any, seed: Any) -> Any:
-    """Inverted dropout (Srivastava et al., 2014); the rate is met to 2^-32.
+def _drop(values: Any, threshold: Any, scale: Any, seed: Any, first: Any) -> Any:
+    """Inverted dropout (Srivastava et al., 2014) of values (images, units); the rate is met to 2^-32.
 
     The bits are a hash of ``seed``, uint32 (), and a value's place in the batch: two multiplications a value, where
     TensorFlow's own generators take ten rounds, which XLA leaves to one number at a time.
     """
-    places = tf.reshape(tf.cast(tf.range(tf.size(values)), tf.uint32), tf.shape(values))
+    places = tf.range(tf.size(values)) + first * values.shape[1]
+    places = tf.reshape(tf.cast(places, tf.uint32), tf.shape(values))
     return tf.where(_hash(places + seed) >= threshold, values * tf.cast(scale, values.dtype), tf.zeros_like(values))
 
 

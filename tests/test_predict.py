@@ -1,0 +1,70 @@
+"""Prediction on files of all kinds, with a model that a stage has trained."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Project, copy_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = copy_project(tmp_path_factory.mktemp("predict"))
+    project.set_params(**{"train.epochs": 5})
+    for stage in ("fetch", "preprocess", "regularise"):
+        project.succeed("python", "-m", f"pipeline.{stage}")
+    images = np.load(project.folder / "data/prepared/val/images.npy")
+    (project.folder / "images").mkdir()
+    for number, image in enumerate(images[:60]):
+        Image.fromarray(image).save(project.folder / "images" / f"{number:03d}.png")
+    yield project
+
+
+MODEL = ("--model", "models/regularise/seed-100.keras")
+
+
+def test_most_images_are_named_rightly(project: Project) -> None:
+    printed = project.succeed("python", "-m", "pipeline.predict", "images", "--json", *MODEL)
+    entries = json.loads(printed)
+    assert [Path(entry["file"]).name for entry in entries] == [f"{number:03d}.png" for number in range(60)]
+    labels = np.load(project.folder / "data/prepared/val/labels.npy")[:60]
+    named = [int(entry["classes"][0]["class"]) for entry in entries]
+    assert np.mean(np.array(named) == labels) > 0.5
+    for entry in entries:
+        chances = [found["probability"] for found in entry["classes"]]
+        assert len(chances) == 3
+        assert chances == sorted(chances, reverse=True)
+
+
+def test_the_table_names_each_file(project: Project) -> None:
+    printed = project.succeed("python", "-m", "pipeline.predict", "images/007.png", "--top", "2", *MODEL)
+    (line,) = (line for line in printed.splitlines() if "images/007.png" in line)
+    assert len(line.split()) == 1 + 2 * 2
+
+
+def test_a_broken_file_is_reported_and_the_rest_goes_on(project: Project) -> None:
+    (project.folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
+    ended = project.run(
+        "python", "-m", "pipeline.predict", "images/000.png", "broken.jpg", "gone.png", "images/001.png", *MODEL
+    )
+    assert ended.returncode == 1
+    assert "images/000.png" in ended.stdout
+    assert "images/001.png" in ended.stdout
+    broken, gone, count = ended.stderr.splitlines()
+    assert broken.startswith("broken.jpg: not a readable image")
+    assert gone == "gone.png: No such file or directory"
+    assert count == "predict: 2 of 4 images could not be read"
+
+
+def test_a_missing_model_is_a_clear_error(project: Project) -> None:
+    ended = project.run("python", "-m", "pipeline.predict", "images/000.png", "--model", "models/none.keras")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "predict: models/none.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n",
+    )
+    ended = project.run("python", "-m", "pipeline.predict", "images/000.png")
+    assert ended.stderr.startswith("predict: metrics/summary.json is missing, which names the selected model")
