@@ -5,6 +5,7 @@ fused kernel reads and writes weights and moments once. The program can be left 
 run can be stopped within seconds and continued as if nothing had been.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ from pipeline.common.data import Part
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.steps import Precision, Steps, compiled_training, compiled_validation
 
-# Products of weight and image in an epoch from which XLA repays its compilation: see benchmarks/designs.md.
+# From so many products of weight and image in an epoch, and epochs, XLA repays its compilation: benchmarks/designs.md.
 XLA_PRODUCTS = 5e10
+XLA_EPOCHS = 20
 
 # Multiplications of weight and image in one piece of an epoch: about a second of two cores at 200 GFLOP/s.
 PIECE_PRODUCTS = 3e10
@@ -66,7 +68,8 @@ class Program:
     ``model`` is what :func:`pipeline.common.network.build` returns. With "mixed_bfloat16" layers compute and hand on
     bfloat16 in training, as under Keras' policy of that name; weights, moments, the loss and validation stay float32.
     The same program serves one seed after another: call :meth:`reset` before each. Programs of models that differ only
-    in the sizes of penalties and dropout rates share one compilation. Raises
+    in the sizes of penalties and dropout rates share one compilation. ``epochs``: how many are planned, because few do
+    not repay a long compilation. Raises
     :class:`pipeline.common.command.UserError` where a batch cannot be divided among the devices.
     """
 
@@ -77,6 +80,7 @@ class Program:
         val: Resident,
         batch_size: int,
         precision: Precision = "float32",
+        epochs: float = math.inf,
     ) -> None:
         self._weights = [variable.value for variable in model.trainable_variables]
         self._moments = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights for _ in range(2)]
@@ -96,8 +100,10 @@ class Program:
             tf.constant([1 / (1 - rate) for rate in rates]),
         )
         # XLA multiplies bfloat16 factors slower than float32 ones.
-        xla = precision == "float32" and replicas == 1 and model.count_params() * train.count >= XLA_PRODUCTS
+        pays = epochs >= XLA_EPOCHS and model.count_params() * train.count >= XLA_PRODUCTS
+        xla = pays and precision == "float32" and replicas == 1
         self._steps = Steps(
+            shapes=tuple(tuple(weight.shape) for weight in self._weights),
             penalised=tuple(bool(factor) for factor in l2),
             dropped=tuple(bool(rate) for rate in rates),
             batch_size=self._batch_size,

@@ -63,7 +63,7 @@ def train_run(run: Run, configuration: Configuration, settings: Train, facts: Ma
             model = build(configuration.architecture, classes=len(data.class_names()))
             model.optimizer.learning_rate = configuration.learning_rate
             train_part, val_part = map(Resident, parts)
-            program = Program(model, train_part, val_part, settings.batch_size, settings.precision)
+            program = Program(model, train_part, val_part, settings.batch_size, settings.precision, settings.epochs)
         schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
         try:
             figures = [_train_seed(run, seed, model, program, schedule, store, stop) for seed in settings.seeds]

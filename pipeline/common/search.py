@@ -136,10 +136,12 @@ class _Worker:
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
         """Train the trial ``name`` to the end of its rung."""
         configuration = trials.configuration(self.search, values)
-        with devices.scope(self.settings.device, self.settings.strategy):
-            model = build(configuration.architecture, self.classes)
-            program = Program(model, self.train, self.val, self.settings.batch_size, self.settings.precision)
         budget = int(values.get("tuner/epochs", self.search.max_epochs))
+        initial = int(values.get("tuner/initial_epoch", 0))
+        settings = self.settings
+        with devices.scope(settings.device, settings.strategy):
+            model = build(configuration.architecture, self.classes)
+            program = Program(model, self.train, self.val, settings.batch_size, settings.precision, budget - initial)
         schedule = Schedule(
             budget, configuration.learning_rate, configuration.patience, self.search.reduce_lr_patience or None
         )
@@ -161,7 +163,7 @@ class _Worker:
         except DivergedError as error:
             self.progress.say(str(error))
             return trials.ended(name, values, None, 0, budget)
-        spent = max(0, len(history.epochs) - int(values.get("tuner/initial_epoch", 0)))
+        spent = max(0, len(history.epochs) - initial)
         return trials.ended(name, values, history, spent, budget)
 
 

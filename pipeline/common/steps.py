@@ -16,16 +16,20 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 # Images in a batch of validation, where the size changes nothing but memory and speed.
 VALIDATION_BATCH = 1000
 
+# Programs that a process keeps for trials to come: each takes some 15 MB, and a search has dozens of architectures.
+COMPILED = 8
+
 
 @dataclass(frozen=True)
 class Steps:
-    """The computation of batches, for all networks of so many layers that are regularised in the same places.
+    """The computation of batches, for all networks of the same shapes that are regularised in the same places.
 
-    ``penalised`` and ``dropped`` have an entry per dense layer: whether its kernel has a penalty and whether its
-    outputs are dropped. ``strategy``, of tf.distribute: the devices, among which ``batch_size`` divides evenly. The
-    other arguments of its methods are those of :class:`Program`.
+    ``shapes`` are those of the weights. ``penalised`` and ``dropped`` have an entry per dense layer: whether its kernel
+    has a penalty and whether its outputs are dropped. ``strategy``, of tf.distribute: the devices, among which
+    ``batch_size`` divides evenly. The other arguments of its methods are those of :class:`Program`.
     """
 
+    shapes: tuple[tuple[int, ...], ...]
     penalised: tuple[bool, ...]
     dropped: tuple[bool, ...]
     batch_size: int
@@ -166,16 +170,17 @@ class Steps:
             )
 
 
-@functools.cache
+@functools.lru_cache(COMPILED)
 def compiled_training(steps: Steps) -> Any:
-    """:meth:`Steps.train`, traced and compiled once for every set of shapes."""
-    return tf.function(steps.train, jit_compile=steps.xla)
+    """:meth:`Steps.train`, traced and compiled once."""
+    # A partial is another function each time: TensorFlow warns of one that it traces again and again.
+    return tf.function(functools.partial(Steps.train, steps), jit_compile=steps.xla)
 
 
-@functools.cache
+@functools.lru_cache(COMPILED)
 def compiled_validation(steps: Steps) -> Any:
-    """:meth:`Steps.validate`, traced once for every set of shapes."""
-    return tf.function(steps.validate)
+    """:meth:`Steps.validate`, traced once."""
+    return tf.function(functools.partial(Steps.validate, steps))
 
 
 def _drop(values: Any, threshold: Any, scale: Any, seed: Any, first: Any) -> Any:
