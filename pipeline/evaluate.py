@@ -25,7 +25,12 @@ def naive(train_labels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) ->
 def main(group: str) -> None:
     """Score the models of ``group`` on the test images."""
     settings = params.load()
-    runs = of_group(settings, group)
+    runs = []
+    for run in of_group(settings, group):
+        if all(run.model(seed).exists() for seed in settings.train.seeds):
+            runs.append(run)
+        else:
+            print(f"evaluate: {run.title} has not been trained and is left out")
     for path in leftovers(settings):
         if path.parts[1] == group:
             print(f"evaluate: {path} belongs to no run of params.yaml and is ignored; 'make tidy' removes it")

@@ -127,7 +127,7 @@ def test_the_best_seed_is_that_of_the_best_validation_accuracy(tmp_path: Path, m
     for seed, accuracy in ((1, 0.3), (2, 0.5), (3, 0.4), (4, 0.5)):
         run.log(seed).mkdir(parents=True)
         (run.log(seed) / "metrics.json").write_text(json.dumps({"model": {"val_accuracy": accuracy}}))
-    assert results.Results((1, 2, 3, 4), {}, {}, {}).best_seed(run) == 2
+    assert results.Results((1, 2, 3, 4), {}, {}, {}, []).best_seed(run) == 2
 
 
 def test_a_second_repro_runs_nothing(clean: Project) -> None:

@@ -73,6 +73,27 @@ def reported_beside_measured(section: Section, results: Results, comparable: boo
     return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
 
 
+def searches(section: Section, results: Results) -> str:
+    """What each search cost and found: its winner as a trial, and trained afresh."""
+    rows = []
+    for run in section.runs:
+        search = results.trained[run]["search"]
+        winner = search["winner"]
+        found = ", ".join(f"{name} {value}" for name, value in winner["hyperparameters"].items())
+        rows.append(
+            [
+                run.name,
+                f"{search['trials']}",
+                f"{search['epochs_spent']:,}",
+                f"{winner['val_accuracy']:.4f}",
+                figure(results.trained[run]["val"]["accuracy"]),
+                found,
+            ]
+        )
+    header = ["search", "trials", "epochs", "best val accuracy", "trained afresh", "hyperparameters of the winner"]
+    return table(header, rows)
+
+
 def contradictions(sections: Sequence[Section], results: Results) -> str:
     """The reported accuracies that were not found again."""
     lines = []
@@ -124,12 +145,16 @@ def report(
         f"Selected: **{selected.title}**, test accuracy {figure(results.tested[selected]['accuracy'])}.",
         overview(results),
         "`naive` always names the most frequent class of the training images.",
+        *([f"Not run yet: {', '.join(run.title for run in results.missing)}."] if results.missing else []),
         provenance(dataset, split),
         "![Training images](figures/samples.png)",
         "# Reported beside measured" if comparable else "# Section by section",
     ]
     for section in sections:
         parts += [f"## {section.title}", reported_beside_measured(section, results, comparable)]
+        if section.id == "tune":
+            parts.append(searches(section, results))
+            parts += [f"![Trials of {run.name}](tune/{run.name}/search.png)" for run in section.runs]
         if section.id != "study_b":
             parts.append(f"![Learning curves](figures/learning_curves_{section.id}.png)")
     if comparable:

@@ -19,13 +19,14 @@ class Results:
     """The figures of every declared run, each measure as {"mean", "std", "n"} over seeds.
 
     ``trained`` holds metrics/<group>/<run>.json, ``tested`` the run's entry in metrics/evaluate/<group>.json, ``naive``
-    that of the classifier that looks at no image.
+    that of the classifier that looks at no image. ``missing``: what has not been run yet, as after ``dvc repro -s``.
     """
 
     seeds: tuple[int, ...]
     trained: dict[Run, dict[str, Any]]
     tested: dict[Run, dict[str, Any]]
     naive: dict[str, Any]
+    missing: list[Run]
 
     @property
     def selected(self) -> Run:
@@ -40,12 +41,19 @@ class Results:
 
 
 def read(params: Params) -> Results:
-    """Read the figures of all declared runs."""
+    """Read the figures of all declared runs that are there."""
     groups = declared(params)
-    evaluated = {group: read_json(Path(f"metrics/evaluate/{group}.json")) for group in groups}
-    trained = {run: read_json(run.metrics) for runs in groups.values() for run in runs}
-    tested = {run: evaluated[run.group][run.name] for run in trained}
-    return Results(params.train.seeds, trained, tested, evaluated["baseline"]["naive"])
+    files = {group: Path(f"metrics/evaluate/{group}.json") for group in groups}
+    evaluated = {group: read_json(path) if path.exists() else {} for group, path in files.items()}
+    runs = [run for members in groups.values() for run in members]
+    there = [run for run in runs if run.metrics.exists() and run.name in evaluated[run.group]]
+    return Results(
+        seeds=params.train.seeds,
+        trained={run: read_json(run.metrics) for run in there},
+        tested={run: evaluated[run.group][run.name] for run in there},
+        naive=evaluated["baseline"]["naive"],
+        missing=[run for run in runs if run not in there],
+    )
 
 
 def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
