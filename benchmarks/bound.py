@@ -13,7 +13,7 @@ from pipeline.common.backend import tf
 BATCH = 128
 VALIDATION_BATCH = 1000
 CALLS = 8
-REPEATS = 25
+REPEATS = 10
 
 
 def seconds(work: Callable[[int], Any]) -> float:

@@ -27,6 +27,11 @@ PAGE = """<!DOCTYPE html>
 <title>Plots</title>
 {refresh_tag}
 %s
+<script>
+  // Sharp at any size, and what is drawn can be searched and counted.
+  const embed = vegaEmbed;
+  vegaEmbed = (element, spec) => embed(element, spec, {renderer: "svg"});
+</script>
 <style>body { font-family: sans-serif } table { border-spacing: 15px } img { max-width: 100%% }</style>
 </head>
 <body>

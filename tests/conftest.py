@@ -3,11 +3,12 @@
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,10 @@ def copy_project(folder: Path) -> Project:
     project.keep("scale.architectures", "shallow", "medium")
     project.keep("ablation.runs", "dropout30", "l2-1e-5")
     project.keep("tune.searches", "broad", "final")
+    definition = (folder / "dvc.yaml").read_text()
+    for search in ("refined", "focused"):
+        definition = re.sub(rf"  - Trials of {search}:\n(    .*\n)+", "", definition)
+    (folder / "dvc.yaml").write_text(definition)
     project.set_params(**{"tune.searches.broad.max_epochs": 3, "tune.searches.final.max_epochs": 3})
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
@@ -97,6 +102,25 @@ def project(tmp_path: Path) -> Project:
     folder = tmp_path / "project"
     folder.mkdir()
     return copy_project(folder)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which every stage has run, and all is committed."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    project = copy_project(folder)
+    project.succeed("dvc", "repro")
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def clean(reproduced: Project) -> Iterator[Project]:
+    """The reproduced project, and afterwards as it was."""
+    yield reproduced
+    reproduced.succeed("git", "reset", "--quiet", "--hard", "main")
+    reproduced.succeed("git", "clean", "--quiet", "--force", "-d", "metrics")
+    reproduced.succeed("dvc", "checkout", "--force")
 
 
 def tar(path: Path, members: Mapping[str, bytes]) -> Path:
