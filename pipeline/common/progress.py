@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from pipeline.common.training import Epoch, History
 
@@ -13,27 +14,22 @@ from pipeline.common.training import Epoch, History
 LOG_SECONDS = 5.0
 
 
-class TrainingProgress:
-    """Follows one seed of a run. ``title`` names both; ``images`` is the number of training images."""
+class LiveLine:
+    """One line, on a terminal alone, that follows ``total`` epochs: bar, ``columns``, text."""
 
-    def __init__(self, title: str, epochs: int, images: int) -> None:
+    def __init__(self, title: str, total: int, *columns: ProgressColumn) -> None:
         self._title = title
-        self._images = images
         self._console = Console(highlight=False, soft_wrap=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", table_column=Column()),
+            BarColumn(10, table_column=Column(min_width=10)),
+            *columns,
+            TextColumn("{task.fields[text]}", table_column=Column()),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(title, total=epochs, figures="")
-        self._epochs = epochs
-        self._last_line = time.monotonic()
+        self._task = self._bar.add_task(title, total=total, text="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -44,13 +40,24 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
+
+class TrainingProgress(LiveLine):
+    """Follows one seed of a run. ``title`` names both; ``images`` is the number of training images."""
+
+    def __init__(self, title: str, epochs: int, images: int) -> None:
+        columns = MofNCompleteColumn(table_column=Column(no_wrap=True)), TimeRemainingColumn()
+        super().__init__(title, epochs, TextColumn("epoch"), *columns)
+        self._images = images
+        self._epochs = epochs
+        self._last_line = time.monotonic()
+
     def show(self, epoch: Epoch) -> None:
         """Say what the latest epoch gave."""
         figures = (
             f"loss {epoch.train.loss:.4f}  accuracy {epoch.train.accuracy:.4f}  "
             f"val_loss {epoch.val.loss:.4f}  val_accuracy {epoch.val.accuracy:.4f}"
         )
-        self._bar.update(self._task, completed=epoch.number, figures=figures)
+        self._bar.update(self._task, completed=epoch.number, text=figures)
         if self._bar.disable and time.monotonic() - self._last_line >= LOG_SECONDS:
             self._console.print(f"{self._title}  epoch {epoch.number}/{self._epochs}  {figures}")
             self._last_line = time.monotonic()

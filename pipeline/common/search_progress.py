@@ -2,44 +2,22 @@
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
+from pipeline.common.progress import LiveLine
 from pipeline.common.training import Epoch
 from pipeline.common.trials import Trial
 
 
-class SearchProgress:
+class SearchProgress(LiveLine):
     """Follows one search. ``trials`` and ``epochs``: how many are planned at most."""
 
     def __init__(self, title: str, trials: int, epochs: int) -> None:
-        self._title, self._trials, self._epochs = title, trials, epochs
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[now]}"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task(title, total=epochs, now="")
+        super().__init__(title, epochs)
+        self._trials, self._epochs = trials, epochs
         self._ended: dict[str, Trial] = {}
         self._now = ""
         self._fresh_epochs = 0
         self._began = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def started(self, name: str, round_: int, budget: int) -> None:
         """A trial begins or goes on."""
@@ -47,7 +25,7 @@ class SearchProgress:
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch of the running trial has ended."""
-        self._bar.update(self._task, now=f"{self._now.format(epoch.number)}, {self._outlook()}")
+        self._bar.update(self._task, text=f"{self._now.format(epoch.number)}, {self._outlook()}")
 
     def ended(self, trial: Trial, *, fresh: bool) -> None:
         """A trial has ended: in this process if ``fresh``, else before."""
