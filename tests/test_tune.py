@@ -61,9 +61,9 @@ def rows(outputs: dict[str, bytes]) -> list[dict[str, str]]:
     return list(csv.DictReader(outputs["metrics/tune/broad/trials.csv"].decode().splitlines()))
 
 
-def start(project: Project, **environment: str) -> subprocess.Popen[str]:
+def start(project: Project, search: str = "broad", **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["python", "-m", "pipeline.tune", "broad"],
+        ["python", "-m", "pipeline.tune", search],
         cwd=project.folder,
         env=project.environment | environment,
         text=True,
@@ -104,15 +104,38 @@ def test_a_search_that_is_killed_ends_as_one_that_was_not(
     project: Project, states: Path, undisturbed: dict[str, bytes]
 ) -> None:
     for trials in (2, 9, 20):
-        process = start(project)
-        while len(list(states.glob("*/trial-*.json"))) < trials:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.005)
-        process.kill()
-        process.wait()
+        kill_after(trials, start(project), states)
     project.succeed("python", "-m", "pipeline.tune", "broad")
     assert take_outputs(project) == undisturbed
     assert list(states.iterdir()) == []
+
+
+def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> None:
+    while len(list(states.glob("*/trial-*.json"))) < trials:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trials"),
+    # Bayesian search begins with three random trials for each axis.
+    [("grid", 6), ("random", 6), ("bayesian", 18)],
+)
+def test_so_does_one_of_another_algorithm(project: Project, states: Path, algorithm: str, trials: int) -> None:
+    search = "tune.searches.final"
+    rates = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
+    space = {"layers": [1], "units_1": [8], "learning_rate": rates, "dropout": [0], "l2": [0]}
+    settings = {"algorithm": algorithm, "max_trials": trials, "max_epochs": 2, "dropout_after": [], "space": space}
+    project.set_params(**{f"{search}.{name}": value for name, value in settings.items()})
+    project.succeed("python", "-m", "pipeline.tune", "final")
+    undisturbed = take_outputs(project)
+    for done in (2, trials - 2, trials - 1):
+        kill_after(done, start(project, "final"), states)
+    project.succeed("python", "-m", "pipeline.tune", "final")
+    assert take_outputs(project) == undisturbed
+    assert len(undisturbed["metrics/tune/final/trials.csv"].splitlines()) == 1 + trials
 
 
 def test_losers_are_pruned(project: Project, states: Path, undisturbed: dict[str, bytes]) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.common.artefacts import write_text
 from pipeline.common.searches import Axis, Choices, Search
 from pipeline.common.tuner import Trial, keras_tuner
@@ -76,8 +78,12 @@ class _Durable:
         content = json.loads(self.file.read_text(encoding="utf-8"))
         this.trials = {name: Trial.from_state(state) for name, state in content["trials"].items()}
         this.set_state(content["oracle"])
-        for tuner in list(this.ongoing_trials):
-            self.take_back(tuner)
+        for tuner, trial in list(this.ongoing_trials.items()):
+            # Keras Tuner saves an ended trial first, and then takes it from its tuner: a kill may come in between.
+            if trial.status == "COMPLETED":
+                del this.ongoing_trials[tuner]
+            else:
+                self.take_back(tuner)
 
     def take_back(self, tuner: str) -> None:
         """Queue the trial of ``tuner``, which was killed or lost, for the next who asks."""
@@ -115,7 +121,15 @@ class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):  # type: ignore
 
 
 class _Grid(_Durable, keras_tuner.oracles.GridSearchOracle):  # type: ignore[misc]
-    pass
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The combination after that of the latest trial. Keras Tuner's own order of trials is lost with a kill."""
+        if self.start_order:
+            values = self._get_next_combination(self.trials[self.start_order[-1]].hyperparameters.values)
+        else:
+            space = self.get_space()
+            values = {axis.name: axis.default for axis in space.space if space.is_active(axis)}
+        waiting = "IDLE" if self.ongoing_trials else "STOPPED"
+        return {"status": "RUNNING" if values else waiting, "values": values}
 
 
 class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
@@ -123,7 +137,10 @@ class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):  # type: ignore
 
 
 class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
-    pass
+    def populate_space(self, trial_id: str) -> Any:
+        """As Keras Tuner's, but each trial draws from a stream of its own: one that runs on is lost with a kill."""
+        self._random_state = np.random.RandomState([self.seed, int(trial_id)])
+        return super().populate_space(trial_id)
 
 
 def _add(space: keras_tuner.HyperParameters, name: str, axis: Axis) -> None:
