@@ -16,6 +16,7 @@ MODEL = "models/selected.keras"
 
 _LOADING = f"""```python
 import keras
+
 model = keras.models.load_model("{MODEL}")
 probabilities = model.predict(images)  # images: uint8 (n, 32, 32, 3), red, green, blue from 0 to 255
 ```"""
