@@ -3,7 +3,6 @@
 python -m pipeline.review REV writes review/review.md and, beside it, the figures of both sides.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,7 +92,7 @@ def main(revision: str) -> None:
     )
     write_text(FOLDER / "review.md", text + "\n")
     print(text)
-    print(f"\nreview: {os.fspath(FOLDER / 'review.md')} has this page with its figures")
+    print(f"\nreview: {FOLDER / 'review.md'} has this page with its figures")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
@@ -105,13 +106,18 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which every stage has run, and all is committed."""
-    folder = tmp_path_factory.mktemp("reproduced")
-    project = copy_project(folder)
-    project.succeed("dvc", "repro")
-    project.commit()
-    return project
+def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """A project in which every stage has run, and all is committed: made once, and a copy for each process of tests."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent
+    with FileLock(shared / "original.lock"):
+        if not (shared / "original").exists():
+            (shared / "making").mkdir()
+            project = copy_project(shared / "making")
+            project.succeed("dvc", "repro")
+            project.commit()
+            (shared / "making").rename(shared / "original")
+    return Project(shutil.copytree(shared / "original", folder / "reproduced", symlinks=True))
 
 
 @pytest.fixture

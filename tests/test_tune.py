@@ -37,9 +37,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(autouse=True)
 def states(project: Project, tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own for each test's states, and parameters of its own."""
+    params = project.folder / "params.yaml"
+    before = params.read_text()
     project.environment["CIFAR10_STATE"] = str(tmp_path / "states")
     yield tmp_path / "states" / "cifar10-dense-study"
     del project.environment["CIFAR10_STATE"]
+    params.write_text(before)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,7 @@ def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> Non
 @pytest.mark.parametrize(
     ("algorithm", "trials"),
     # Bayesian search begins with three random trials for each axis.
-    [("grid", 6), ("random", 6), ("bayesian", 18)],
+    [("grid", 6), ("bayesian", 18)],
 )
 def test_so_does_one_of_another_algorithm(project: Project, states: Path, algorithm: str, trials: int) -> None:
     search = "tune.searches.final"
@@ -131,7 +135,7 @@ def test_so_does_one_of_another_algorithm(project: Project, states: Path, algori
     project.set_params(**{f"{search}.{name}": value for name, value in settings.items()})
     project.succeed("python", "-m", "pipeline.tune", "final")
     undisturbed = take_outputs(project)
-    for done in (2, trials - 2, trials - 1):
+    for done in (2, trials - 1):
         kill_after(done, start(project, "final"), states)
     project.succeed("python", "-m", "pipeline.tune", "final")
     assert take_outputs(project) == undisturbed

@@ -73,6 +73,10 @@ def reported_beside_measured(section: Section, results: Results, comparable: boo
     return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
 
 
+_SEARCHES = """The best val accuracy is that of the winning trial's best epoch, the highest of all trials: too hopeful. Trained
+afresh, the model of the epoch with the lowest val_loss is kept, and as in the study the learning rate is not halved."""
+
+
 def searches(section: Section, results: Results) -> str:
     """What each search cost and found: its winner as a trial, and trained afresh."""
     rows = []
@@ -91,7 +95,7 @@ def searches(section: Section, results: Results) -> str:
             ]
         )
     header = ["search", "trials", "epochs", "best val accuracy", "trained afresh", "hyperparameters of the winner"]
-    return table(header, rows)
+    return f"{table(header, rows)}\n\n{_SEARCHES}"
 
 
 def contradictions(sections: Sequence[Section], results: Results) -> str:
