@@ -73,8 +73,9 @@ def reported_beside_measured(section: Section, results: Results, comparable: boo
     return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
 
 
-_SEARCHES = """The best val accuracy is that of the winning trial's best epoch, the highest of all trials: too hopeful. Trained
-afresh, the model of the epoch with the lowest val_loss is kept, and as in the study the learning rate is not halved."""
+_SEARCHES = """The best val accuracy is that of the winning trial's best epoch, the highest of all trials: too hopeful.
+Trained afresh, the model of the epoch with the lowest val_loss is kept; as in the study, the rate
+is then not halved."""
 
 
 def searches(section: Section, results: Results) -> str:
