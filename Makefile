@@ -34,7 +34,10 @@ plots: .venv/plots.html  ## draw dvc_plots/index.html, which from now on needs n
 	@dvc config --local plots.html_template ../$@
 
 tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see README); a worker that is killed starts again
-	@status=137; while [ $$status -eq 137 ]; do status=0; python -m pipeline.tune $(SEARCH) || status=$$?; done; exit $$status
+	@test -n "$(SEARCH)" -a -n "$$KERASTUNER_TUNER_ID" || { echo "tune-worker: SEARCH and KERASTUNER_TUNER_ID are" \
+	  "needed: KERASTUNER_TUNER_ID=worker-1 make tune-worker SEARCH=broad; see README.md" >&2; exit 2; }
+	@while status=0; python -m pipeline.tune "$(SEARCH)" || status=$$?; \
+	  [ $$status -eq 134 -o $$status -eq 137 -o $$status -eq 139 ]; do :; done; exit $$status
 
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m pipeline.tidy

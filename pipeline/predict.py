@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.common import command, data, models
 from pipeline.common.command import UserError
@@ -43,7 +44,9 @@ def table(entries: Sequence[dict[str, Any]]) -> Table:
     """A line for each image."""
     lines = Table("image", "classes, most probable first", box=None)
     for entry in entries:
-        lines.add_row(entry["file"], "  ".join(f"{c['class']} {c['probability']:.3f}" for c in entry["classes"]))
+        classes = "  ".join(f"{found['class']} {found['probability']:.3f}" for found in entry["classes"])
+        # Brackets in a name are no markup.
+        lines.add_row(Text(entry["file"]), Text(classes))
     return lines
 
 

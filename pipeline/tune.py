@@ -25,16 +25,22 @@ def main(name: str) -> None:
             "hyperparameters": {axis: f"{value:.6g}" for axis, value in best.values.items()},
         }
         counts = {"trials": len(done), "epochs_spent": sum(trial.spent for trial in done)}
-        # The winner's figures come from models of its own, one for every seed; its trial's stand beside them.
-        train_run(
-            run,
-            trials.configuration(definition, best.values),
-            settings.train.model_copy(update={"epochs": definition.max_epochs}),
-            {"search": counts | {"winner": summary}},
-        )
-        folder = Path("metrics", run.title)
-        trials.write_csv(folder / "trials.csv", done)
-        search_figures.write(folder / "search.png", done, run.title)
+        table, figure = Path("metrics", run.title, "trials.csv"), Path("metrics", run.title, "search.png")
+        # Before the winner is trained: when that has ended, so has the stage, and a kill can cost nothing in between.
+        trials.write_csv(table, done)
+        search_figures.write(figure, done, run.title)
+        try:
+            # The winner's figures come from models of its own, one for every seed; its trial's stand beside them.
+            train_run(
+                run,
+                trials.configuration(definition, best.values),
+                settings.train.model_copy(update={"epochs": definition.max_epochs}),
+                {"search": counts | {"winner": summary}},
+            )
+        except BaseException:
+            for path in (table, figure):
+                path.unlink()
+            raise
         store.remove()
 
 

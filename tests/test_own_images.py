@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import tarfile
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_every_mode_becomes_colour() -> None:
         assert pixels.dtype == np.uint8
         if colour:
             assert (pixels == colour).all(), pixels[0, 0]
+
+
+def test_exif_data_that_cannot_be_written_again_are_a_clear_error() -> None:
+    entries = struct.pack("<H2HIi2HIHHI", 2, 256, 9, 1, -1, 274, 3, 1, 6, 0, 0)
+    content = saved(Image.new("RGB", (40, 40)), "JPEG", exif=b"Exif\0\0II*\0" + struct.pack("<I", 8) + entries)
+    with pytest.raises(UserError, match=r"odd\.jpg: not a readable image"):
+        decode(content, "odd.jpg")
 
 
 def test_an_image_is_turned_as_its_exif_data_say() -> None:

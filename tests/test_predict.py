@@ -46,6 +46,16 @@ def test_the_table_names_each_file(project: Project) -> None:
     assert len(line.split()) == 1 + 2 * 2
 
 
+def test_brackets_in_a_name_are_printed_as_they_are(project: Project) -> None:
+    (project.folder / "a[").mkdir()
+    names = ["cat[small].png", "a[/b].png"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(project.folder / name)
+    printed = project.succeed("python", "-m", "pipeline.predict", *names, *MODEL)
+    for name in names:
+        assert name in printed
+
+
 def test_a_broken_file_is_reported_and_the_rest_goes_on(project: Project) -> None:
     (project.folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
     ended = project.run(

@@ -20,6 +20,7 @@ def change(name: str, before: Measure | None, after: Measure | None) -> Change:
         ("val.accuracy", Measure(0.50, 3, 0.02), Measure(0.51, 3, 0.02), "within the spread"),
         ("val.accuracy", Measure(0.50, 1, None), Measure(0.60, 1, None), "one seed: unknown"),
         ("val.accuracy", Measure(0.50, 3, 0.0), Measure(0.51, 3, 0.0), "better"),
+        ("selected.val_accuracy", Measure(0.50, 3, 0.001), Measure(0.52, 3, 0.001), "better"),
         ("epochs", Measure(50, 3, 0.0), Measure(40, 3, 0.0), "changed"),
         ("val.accuracy", None, Measure(0.50, 3, 0.02), "new"),
         ("val.accuracy", Measure(0.50, 3, 0.02), None, "removed"),

@@ -48,6 +48,14 @@ def test_combinations_count_only_the_layers_that_exist(tmp_path: Any) -> None:
     assert search.searches["final"].combinations == 2 + 6
 
 
+def test_a_range_in_steps_has_both_its_ends(tmp_path: Any) -> None:
+    space = load(tmp_path, "refined").tune.searches["refined"].space
+    assert space["dropout_2"].values == (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+    whole = load(tmp_path, "final", axis_units_1={"min": 7, "max": 9}).tune.searches["final"]
+    assert whole.space["units_1"].values == (7, 8, 9)
+    assert whole.combinations == 24
+
+
 @pytest.mark.parametrize(
     ("search", "changes", "message"),
     [
@@ -68,6 +76,16 @@ def test_combinations_count_only_the_layers_that_exist(tmp_path: Any) -> None:
         ("final", {"algorithm": "hyperband"}, "at least 62 combinations, not 8; algorithm grid tries them all"),
         ("broad", {"algorithm": "grid"}, "has no step"),
         ("broad", {"factor": 1}, "tune.searches.broad.factor is 1"),
+        ("final", {"axis_dropout": [0.15, 0.15, 0.2]}, "values that differ from each other"),
+        ("broad", {"axis_units_1": {"min": 128, "max": 512, "sampling": "log"}}, "a list or steps for units_1"),
+        ("broad", {"axis_units": [128]}, "not units"),
+        ("broad", {"axis_layers_1": [2]}, "not layers_1"),
+        ("broad", {"dropout_after": [1, 9]}, "dropout_after all, or layers from 1 to 4, not [1, 9]"),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 1e-7, "max": 1e-4, "smapling": "log"}},
+            "space.l2_1.smapling; allowed here: min, max, step, sampling",
+        ),
     ],
 )
 def test_a_bad_search_is_refused_in_one_line(tmp_path: Any, search: str, changes: dict[str, Any], message: str) -> None:

@@ -125,11 +125,11 @@ def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> Non
 @pytest.mark.parametrize(
     ("algorithm", "trials"),
     # Bayesian search begins with three random trials for each axis.
-    [("grid", 6), ("bayesian", 18)],
+    [("grid", 6), ("random", 6), ("bayesian", 18)],
 )
 def test_so_does_one_of_another_algorithm(project: Project, states: Path, algorithm: str, trials: int) -> None:
     search = "tune.searches.final"
-    rates = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
+    rates: object = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
     space = {"layers": [1], "units_1": [8], "learning_rate": rates, "dropout": [0], "l2": [0]}
     settings = {"algorithm": algorithm, "max_trials": trials, "max_epochs": 2, "dropout_after": [], "space": space}
     project.set_params(**{f"{search}.{name}": value for name, value in settings.items()})
@@ -208,3 +208,69 @@ def test_a_chief_without_workers_ends_with_a_clear_message(project: Project) -> 
     assert chief.returncode == 1
     assert "no worker was heard of for 3 s" in chief.stderr
     assert take_outputs(project) == {}
+
+
+def test_a_chief_that_is_killed_and_started_again_keeps_its_worker(
+    project: Project, states: Path, undisturbed: dict[str, bytes]
+) -> None:
+    port = free_port()
+    chief = start(project, **cluster("chief", port))
+    worker = start(project, **cluster("worker-1", port))
+    kill_after(4, chief, states)
+    chief = start(project, **cluster("chief", port))
+    for process in (worker, chief):
+        printed = process.communicate(timeout=240)
+        assert process.returncode == 0, printed
+    outputs = take_outputs(project)
+    assert [row["trial"] for row in rows(outputs)] == [row["trial"] for row in rows(undisturbed)]
+    assert list(states.iterdir()) == []
+
+
+def test_a_worker_of_another_search_is_refused(project: Project) -> None:
+    port = free_port()
+    chief = start(project, **cluster("chief", port))
+    worker = project.run("python", "-m", "pipeline.tune", "final", **cluster("worker-1", port))
+    assert worker.returncode == 1
+    assert worker.stderr.startswith(f"tune: the chief at 127.0.0.1:{port} runs another search, or keeps its states")
+    elsewhere = cluster("worker-1", port) | {"CIFAR10_STATE": str(project.folder / "elsewhere")}
+    worker = project.run("python", "-m", "pipeline.tune", "broad", **elsewhere)
+    assert "or keeps its states elsewhere than" in worker.stderr
+    second = project.run("python", "-m", "pipeline.tune", "final", **cluster("chief", port))
+    assert second.returncode == 1
+    assert "where this machine cannot listen, or something does" in second.stderr
+    chief.terminate()
+    _, errors = chief.communicate(timeout=30)
+    assert chief.returncode == 128 + signal.SIGTERM
+    assert errors == "tune: stopped; the state is saved: run the same command again to continue\n"
+
+
+def test_a_worker_that_waits_for_its_chief_can_be_stopped(project: Project) -> None:
+    worker = start(project, **cluster("worker-1", free_port()))
+    # What a process that has set its handlers for signals says of it: a bit each.
+    while not caught(worker.pid) >> (signal.SIGTERM - 1) & 1:
+        assert worker.poll() is None, worker.communicate()
+        time.sleep(0.05)
+    worker.terminate()
+    _, errors = worker.communicate(timeout=10)
+    assert worker.returncode == 128 + signal.SIGTERM
+    assert "tune: stopped while waiting for the chief at" in errors
+
+
+def caught(pid: int) -> int:
+    """The signals that a process handles, a bit each."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"KERASTUNER_ORACLE_PORT": ""}, "KERASTUNER_ORACLE_PORT is not set; a search by several processes needs"),
+        ({"KERASTUNER_ORACLE_PORT": "99999"}, "KERASTUNER_ORACLE_PORT is 99999; allowed: 1 to 65535"),
+        ({"CIFAR10_WORKER_TIMEOUT": "5m"}, "CIFAR10_WORKER_TIMEOUT is 5m; allowed: a number of seconds above 0"),
+    ],
+)
+def test_a_wrong_variable_is_named(project: Project, changes: dict[str, str], message: str) -> None:
+    ended = project.run("python", "-m", "pipeline.tune", "broad", **cluster("chief", free_port()) | changes)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert message in ended.stderr

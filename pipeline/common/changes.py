@@ -43,7 +43,8 @@ class Change:
         """What the change means, given its direction and, by Welch's t-test, the spread over seeds."""
         if self.before is None or self.after is None:
             return "new" if self.before is None else "removed"
-        measure = self.name.rpartition(".")[2]
+        # Of "val.accuracy", or "selected.val_accuracy" in the summary.
+        measure = self.name.rpartition(".")[2].rpartition("_")[2]
         if measure not in (*_MORE_IS_BETTER, *_LESS_IS_BETTER):
             return "changed"
         if self.before.std is None or self.after.std is None:
@@ -127,5 +128,6 @@ def _diff(kind: str, revision: str, *options: str) -> dict[str, dict[str, dict[s
 def _run(*words: str) -> bytes:
     ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git and dvc, no shell
     if ended.returncode:
-        raise UserError(f"{' '.join(words)}: {ended.stderr.decode(errors='replace').strip().splitlines()[-1:] or ''}")
+        said = ended.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{' '.join(words)}: {said[-1] if said else f'exit code {ended.returncode}'}")
     return ended.stdout

@@ -16,7 +16,7 @@ from pipeline.common.backend import keras, tf
 from pipeline.common.command import UserError
 from pipeline.common.data import Part
 from pipeline.common.randomness import Purpose, generator
-from pipeline.common.steps import Precision, Steps, compiled_training, compiled_validation
+from pipeline.common.steps import Precision, Steps, compiled
 
 # From so many products of weight and image in an epoch, and epochs, XLA repays its compilation: benchmarks/designs.md.
 XLA_PRODUCTS = 5e10
@@ -102,7 +102,7 @@ class Program:
         # XLA multiplies bfloat16 factors slower than float32 ones.
         pays = epochs >= XLA_EPOCHS and model.count_params() * train.count >= XLA_PRODUCTS
         xla = pays and precision == "float32" and replicas == 1
-        self._steps = Steps(
+        self.steps = Steps(
             shapes=tuple(tuple(weight.shape) for weight in self._weights),
             penalised=tuple(bool(factor) for factor in l2),
             dropped=tuple(bool(rate) for rate in rates),
@@ -139,7 +139,7 @@ class Program:
         position = start
         while position.batches < self.batches:
             end = min(position.batches + self._piece, self.batches)
-            loss_sum, correct = compiled_training(self._steps)(
+            loss_sum, correct = compiled(self.steps).train(
                 self._weights,
                 self._moments,
                 self._train.data,
@@ -159,7 +159,7 @@ class Program:
 
     def validate(self) -> Score:
         """Score the model as it stands on the validation images, without dropout."""
-        loss, accuracy = compiled_validation(self._steps)(self._weights, self._val.first, self._l2)
+        loss, accuracy = compiled(self.steps).validate(self._weights, self._val.first, self._l2)
         return Score(float(loss), float(accuracy))
 
 

@@ -32,7 +32,10 @@ def configuration(params: Params, run: Run) -> dict[str, str]:
             params.ablation.model_dump(include={"units", "patience"})
             | params.ablation.runs[run.name].model_dump(exclude_none=True)
         ),
-        "tune": lambda: read_json(run.metrics)["search"]["winner"]["hyperparameters"],
+        "tune": lambda: (
+            read_json(run.metrics)["search"]["winner"]["hyperparameters"]
+            | params.tune.searches[run.name].model_dump(include={"dropout_after", "patience"})
+        ),
     }
     return {name: _written(value) for name, value in sections[run.group]().items()}
 
@@ -57,10 +60,11 @@ def card(
     """
     run = results.selected
     trained, tested = results.trained[run], results.tested[run]
+    most_epochs = params.tune.searches[run.name].max_epochs if run.group == "tune" else params.train.epochs
     settings = configuration(params, run) | {
         "batch_size": str(params.train.batch_size),
         "precision": params.train.precision,
-        "epochs": f"at most {params.train.epochs}" if run.group != "tune" else "see the search",
+        "epochs": f"at most {most_epochs}",
     }
     figures = [
         [name, figure(trained["val"][name]), figure(tested[name])] for name in ("accuracy", "precision", "recall", "f1")

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.artefacts import write_text
-from pipeline.common.searches import Axis, Choices, Search
+from pipeline.common.searches import Axis, Search
 from pipeline.common.tuner import Trial, keras_tuner
 
 OBJECTIVE = "val_accuracy"
+
+# Combinations that an oracle may draw in vain, one after another, before it takes its space for exhausted.
+COLLISIONS = 10_000
 
 
 def hyperparameters(search: Search) -> keras_tuner.HyperParameters:
@@ -52,6 +55,8 @@ def oracle(search: Search, folder: Path, prune: Callable[[set[str]], None]) -> A
         case "bayesian":
             made = _Bayesian(max_trials=search.max_trials, **shared)
     made.verbose = 0
+    # In a small space most of what it draws has been tried already: by default it gives up at the twentieth.
+    made._max_collisions = COLLISIONS  # noqa: SLF001
     made.file, made.prune = folder / "oracle.json", prune
     made.reload()
     return made
@@ -78,12 +83,18 @@ class _Durable:
         content = json.loads(self.file.read_text(encoding="utf-8"))
         this.trials = {name: Trial.from_state(state) for name, state in content["trials"].items()}
         this.set_state(content["oracle"])
-        for tuner, trial in list(this.ongoing_trials.items()):
-            # Keras Tuner saves an ended trial first, and then takes it from its tuner: a kill may come in between.
-            if trial.status == "COMPLETED":
-                del this.ongoing_trials[tuner]
-            else:
-                self.take_back(tuner)
+        # Keras Tuner saves an ended trial first, and then takes it from its tuner: a kill may come in between.
+        for tuner in [tuner for tuner, trial in this.ongoing_trials.items() if trial.status == "COMPLETED"]:
+            del this.ongoing_trials[tuner]
+
+    def sign_of_life(self, name: str) -> None:
+        """Nobody waits for the trial ``name`` but who trains it."""
+
+    def take_all_back(self) -> None:
+        """Queue all trials that were being trained: nobody does any more."""
+        this: Any = self
+        for tuner in list(this.ongoing_trials):
+            self.take_back(tuner)
 
     def take_back(self, tuner: str) -> None:
         """Queue the trial of ``tuner``, which was killed or lost, for the next who asks."""
@@ -94,8 +105,11 @@ class _Durable:
         this.tuner_ids.discard(tuner)
 
     def end_trial(self, trial: Trial) -> None:
-        this: Any = super()
-        this.end_trial(trial)
+        this: Any = self
+        # A worker that was taken for lost may end its trial all the same.
+        this._retry_queue = [name for name in this._retry_queue if name != trial.trial_id]  # noqa: SLF001
+        base: Any = super()
+        base.end_trial(trial)
         self.prune(self._continuable())
 
     def _continuable(self) -> set[str]:
@@ -145,11 +159,8 @@ class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):  # ty
 
 def _add(space: keras_tuner.HyperParameters, name: str, axis: Axis) -> None:
     whole = name == "layers" or name.startswith("units_")
-    if isinstance(axis, Choices):
+    if axis.values is not None:
+        # Steps too: Keras Tuner's own lose their last value to rounding.
         space.Choice(name, [int(value) if whole else value for value in axis.values])
-    elif axis.min == axis.max:
-        space.Fixed(name, int(axis.min) if whole else axis.min)
-    elif whole:
-        space.Int(name, int(axis.min), int(axis.max), step=int(axis.step or 1), sampling=None)
     else:
-        space.Float(name, axis.min, axis.max, step=axis.step, sampling=None if axis.step else axis.sampling)
+        space.Float(name, axis.min, axis.max, sampling=axis.sampling)

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from pipeline.common.command import UserError
-from pipeline.common.searches import Tune
+from pipeline.common.searches import Range, Tune
 from pipeline.common.values import Layers, Patience, Real, Section, Units, Whole, filled_list
 
 PARAMS = Path("params.yaml")
@@ -167,5 +167,6 @@ def _allowed(place: list[str]) -> Iterable[str]:
     for part in place:
         # A mapping from names to sections has these as its second argument.
         section = section.model_fields[part].annotation if hasattr(section, "model_fields") else get_args(section)[1]
-    fields: Iterable[str] = section.model_fields
+    # Of a search's axis, which is a list or a mapping, only the latter has parameters.
+    fields: Iterable[str] = (section if hasattr(section, "model_fields") else Range).model_fields
     return fields

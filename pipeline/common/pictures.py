@@ -1,6 +1,7 @@
 """Image files of any size and mode, brought to what the networks take."""
 
 import io
+import struct
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,18 @@ def decode(content: bytes, name: str) -> npt.NDArray[np.uint8]:
             image.draft("RGB", (_DRAFT, _DRAFT))
             upright = ImageOps.exif_transpose(image)
             return np.asarray(ImageOps.fit(_colour(upright), (SIDE, SIDE), Image.Resampling.LANCZOS))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    # What Pillow raises for damaged files, besides its own errors, comes from wherever it stumbles.
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
         reason = str(error) if len(content) else "it is empty"
         raise UserError(
             f"{name}: not a readable image ({reason.replace(' <_io.BytesIO object', '').strip()})"

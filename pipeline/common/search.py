@@ -5,19 +5,22 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipeline.common import cluster, data, devices, state, trials
+from pipeline.common.command import UserError
 from pipeline.common.epoch import Program, Resident
 from pipeline.common.network import build
-from pipeline.common.oracles import OBJECTIVE, oracle
+from pipeline.common.oracles import OBJECTIVE, hyperparameters, oracle
 from pipeline.common.params import Train
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.search_progress import SearchProgress
 from pipeline.common.searches import Search, rungs
 from pipeline.common.state import Store
+from pipeline.common.steps import Steps, forget
 from pipeline.common.stopping import Stopped, StopRequest, stop_request
 from pipeline.common.training import DivergedError, Epoch, Schedule, Training
 from pipeline.common.trials import Trial
@@ -48,17 +51,20 @@ IDLE_SECONDS = 1.0
 def opened(search: Search, settings: Train, outputs: Path) -> Iterator[Store]:
     """The states of ``search``, which remain until they are removed; see :func:`pipeline.common.state.opened`.
 
-    A worker shares them with its chief. Where nothing can be kept, a temporary folder serves.
+    A worker shares them with its chief. Where nothing can be kept, a temporary folder serves. Raises
+    :class:`UserError` where a chief can keep nothing: its workers would not find it.
     """
     parts = data.load("train"), data.load("val")
     shared = settings.model_dump(include={"batch_size", "precision", "device", "strategy"})
-    key = state.key({"search": repr(search)} | shared, parts, CODE)
+    key = state.key({"search": repr(search), "tuner": version("keras-tuner")} | shared, parts, CODE)
     if cluster.is_worker():
         yield Store(state.folder() / key)
         return
     with state.opened(key, outputs) as store:
         if store.path is not None:
             yield store
+        elif cluster.is_chief():
+            raise UserError(f"{state.folder()} cannot be written, where a chief and its workers meet")
         else:
             with tempfile.TemporaryDirectory() as folder:
                 yield Store(Path(folder))
@@ -70,19 +76,26 @@ def run(title: str, search: Search, settings: Train, store: Store) -> list[Trial
     Raises :class:`Stopped` after a signal, with everything saved.
     """
     folder = _folder(store)
-    chooser = cluster.client() if cluster.is_worker() else oracle(search, folder, lambda names: _prune(folder, names))
     progress = SearchProgress(title, planned_trials(search), planned_epochs(search))
     with stop_request() as stop, progress:
-        for trial in trials.recorded(folder):
-            progress.ended(trial, fresh=False)
         if cluster.is_chief():
-            cluster.serve(chooser, lambda: progress.watch(trials.recorded(folder)), stop)
+            chooser = oracle(search, folder, lambda names: _prune(folder, names))
+            progress.watch(trials.recorded(folder), fresh=False)
+            cluster.serve(chooser, folder, lambda: progress.watch(trials.recorded(folder), fresh=True), stop)
         else:
+            if cluster.is_worker():
+                chooser = cluster.Chief(stop)
+                chooser.check(hyperparameters(search), folder)
+            else:
+                chooser = oracle(search, folder, lambda names: _prune(folder, names))
+                chooser.take_all_back()
+            progress.watch(trials.recorded(folder), fresh=False)
             with devices.scope(settings.device, settings.strategy):
                 train, val = Resident(data.load("train")), Resident(data.load("val"))
             classes = len(data.class_names())
             worker = _Worker(chooser, search, settings, store, stop, progress, train, val, classes)
             worker.work(os.environ.get(cluster.TUNER_ID, "tuner0"))
+        stop.obey(f"{title}, after the last trial", saved=True)
     return trials.recorded(folder)
 
 
@@ -117,6 +130,7 @@ class _Worker:
     train: Resident
     val: Resident
     classes: int
+    compiled: dict[str, Steps] = field(default_factory=dict)
 
     def work(self, tuner: str) -> None:
         """Ask for trials and train them until there are no more."""
@@ -132,6 +146,9 @@ class _Worker:
             chosen.status = "COMPLETED"
             self.chooser.end_trial(chosen)
             self.progress.ended(trial, fresh=True)
+            # A trial whose state has been pruned will not go on.
+            alive = {path.name for path in _folder(self.store).glob("trial-*.state")}
+            forget(all_but=[steps for name, steps in self.compiled.items() if f"trial-{name}.state" in alive])
 
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
         """Train the trial ``name`` to the end of its rung."""
@@ -142,6 +159,7 @@ class _Worker:
         with devices.scope(settings.device, settings.strategy):
             model = build(configuration.architecture, self.classes)
             program = Program(model, self.train, self.val, settings.batch_size, settings.precision, budget - initial)
+        self.compiled[name] = program.steps
         schedule = Schedule(
             budget, configuration.learning_rate, configuration.patience, self.search.reduce_lr_patience or None
         )
@@ -149,7 +167,7 @@ class _Worker:
 
         def on_epoch(epoch: Epoch) -> None:
             self.progress.epoch(epoch)
-            cluster.sign_of_life(self.chooser, name)
+            self.chooser.sign_of_life(name)
 
         states = [f"trial-{name}"]
         if values.get("tuner/trial_id"):

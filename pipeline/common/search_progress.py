@@ -38,11 +38,11 @@ class SearchProgress(LiveLine):
                 f"val_accuracy {trial.val_accuracy:.4f}; {self._outlook()}"
             )
 
-    def watch(self, recorded: Sequence[Trial]) -> None:
-        """Report what workers have recorded since the last call."""
+    def watch(self, recorded: Sequence[Trial], *, fresh: bool) -> None:
+        """Take note of trials recorded since the last call, ``fresh`` ones in this search's time."""
         for trial in recorded:
             if trial.name not in self._ended:
-                self.ended(trial, fresh=True)
+                self.ended(trial, fresh=fresh)
 
     def say(self, message: str) -> None:
         """Print a line above the live one."""

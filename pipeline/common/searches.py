@@ -15,6 +15,8 @@ _LIMITS = {
     "l2": (0, math.inf, False),
     "learning_rate": (1e-12, math.inf, False),
 }
+_OF_ALL = ("layers", "dropout", "l2", "learning_rate")
+_OF_A_LAYER = ("units", "dropout", "l2")
 
 
 class Choices(Section):
@@ -22,10 +24,17 @@ class Choices(Section):
 
     values: tuple[float, ...]
 
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("values that differ from each other")
+        return values
+
     @property
     def count(self) -> float:
         """How many values there are."""
-        return len(set(self.values))
+        return len(self.values)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -52,11 +61,19 @@ class Range(Section):
         return self
 
     @property
+    def values(self) -> tuple[float, ...] | None:
+        """All values in order; None where the axis is continuous."""
+        if self.min == self.max:
+            return (self.min,)
+        if self.step is None:
+            return None
+        steps = math.floor((self.max - self.min) / self.step + 1e-9)
+        return tuple(round(self.min + step * self.step, 12) for step in range(steps + 1))
+
+    @property
     def count(self) -> float:
         """How many values there are; infinite where the axis is continuous."""
-        if self.min == self.max:
-            return 1
-        return math.inf if self.step is None else math.floor((self.max - self.min) / self.step + 1e-9) + 1
+        return math.inf if self.values is None else len(self.values)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -95,10 +112,7 @@ class Search(Section):
     @property
     def layers(self) -> list[int]:
         """The numbers of hidden layers that the space allows."""
-        axis = self.space["layers"]
-        if isinstance(axis, Choices):
-            return sorted({int(value) for value in axis.values})
-        return list(range(int(axis.min), int(axis.max) + 1, int(axis.step or 1)))
+        return sorted(int(value) for value in self.space["layers"].values or ())
 
     @property
     def combinations(self) -> float:
@@ -120,16 +134,19 @@ class Search(Section):
             if name not in space:
                 raise ValueError(f"a space with the axis {name}")
         for name, axis in space.items():
-            kind = name if name in _LIMITS else name.rpartition("_")[0]
-            if kind not in _LIMITS or (name != kind and _layer(name) < 1):
+            kind = name.rpartition("_")[0] if _layer(name) else name
+            if kind not in (_OF_A_LAYER if _layer(name) else _OF_ALL):
                 raise ValueError(
                     f"the axes layers, learning_rate, dropout, l2, units_1, dropout_1, l2_1 and so on, not {name}"
                 )
             least, greatest, whole = _LIMITS[kind]
-            values = axis.values if isinstance(axis, Choices) else (axis.min, axis.max, axis.step or axis.min)
             if axis.limits[0] < least or axis.limits[1] > greatest:
                 raise ValueError(f"{name} from {least:g} to {greatest:g}, not {axis.limits[0]:g} to {axis.limits[1]:g}")
-            if whole and not all(float(value).is_integer() for value in values):
+            if whole and isinstance(axis, Range) and axis.step is None:
+                if axis.sampling == "log":
+                    raise ValueError(f"a list or steps for {name}, not sampling: log")
+                space[name] = axis = axis.model_copy(update={"step": 1.0})
+            if whole and not all(float(value).is_integer() for value in axis.values or ()):
                 raise ValueError(f"whole numbers for {name}")
         for layer in range(1, int(space["layers"].limits[1]) + 1):
             if f"units_{layer}" not in space:
@@ -141,6 +158,9 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> "Search":
+        deepest = max(self.layers)
+        if self.dropout_after != "all" and max(self.dropout_after, default=0) > deepest:
+            raise ValueError(f"dropout_after all, or layers from 1 to {deepest}, not {list(self.dropout_after)}")
         if self.algorithm == "grid":
             endless = [name for name, axis in self.space.items() if math.isinf(axis.count)]
             if endless:

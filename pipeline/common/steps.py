@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 # Images in a batch of validation, where the size changes nothing but memory and speed.
 VALIDATION_BATCH = 1000
 
-# Programs that a process keeps for trials to come: each takes some 15 MB, and a search has dozens of architectures.
-COMPILED = 8
+# What stays compiled though nobody asks for it: each takes some 15 MB, and a search has dozens of architectures.
+LATEST = 8
 
 
 @dataclass(frozen=True)
@@ -170,17 +170,34 @@ class Steps:
             )
 
 
-@functools.lru_cache(COMPILED)
-def compiled_training(steps: Steps) -> Any:
-    """:meth:`Steps.train`, traced and compiled once."""
+@dataclass(frozen=True)
+class Compiled:
+    """:meth:`Steps.train` and :meth:`Steps.validate` as TensorFlow's functions, traced at their first call."""
+
+    train: Any
+    validate: Any
+
+
+# In the order of their latest use.
+_compiled: dict[Steps, Compiled] = {}
+
+
+def compiled(steps: Steps) -> Compiled:
+    """The functions of ``steps``, the same ones until :func:`forget` drops them."""
     # A partial is another function each time: TensorFlow warns of one that it traces again and again.
-    return tf.function(functools.partial(Steps.train, steps), jit_compile=steps.xla)
+    found = _compiled.pop(steps, None) or Compiled(
+        tf.function(functools.partial(Steps.train, steps), jit_compile=steps.xla),
+        tf.function(functools.partial(Steps.validate, steps)),
+    )
+    _compiled[steps] = found
+    return found
 
 
-@functools.lru_cache(COMPILED)
-def compiled_validation(steps: Steps) -> Any:
-    """:meth:`Steps.validate`, traced once."""
-    return tf.function(functools.partial(Steps.validate, steps))
+def forget(all_but: Collection[Steps]) -> None:
+    """Drop what is compiled, but for ``all_but`` and the latest few."""
+    for steps in list(_compiled)[:-LATEST]:
+        if steps not in all_but:
+            del _compiled[steps]
 
 
 def _drop(values: Any, threshold: Any, scale: Any, seed: Any, first: Any) -> Any:
