@@ -15,6 +15,7 @@ from pipeline.common.metrics import loss_and_predictions
 from pipeline.common.network import Architecture
 from pipeline.common.randomness import Purpose, generator
 from pipeline.common.state import Store
+from pipeline.common.steps import LATEST, compiled, forget
 from pipeline.common.stopping import Stopped, StopRequest
 from pipeline.common.training import Epoch, History, Schedule, Training
 
@@ -180,6 +181,21 @@ def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
     with pytest.raises(UserError, match=r"seed 100: .* learning_rate is 1e\+30") as caught:
         trained(REGULARISED, Schedule(5, 1e30))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_compiled_stays_while_it_is_wanted_or_among_the_latest() -> None:
+    def program(units: int) -> Program:
+        return Program(network.build(Architecture((units,), (0.0,), (0.0,)), 10), train, val, 32)
+
+    train, val = Resident(TRAIN), Resident(VAL)
+    wanted, *others = (program(units).steps for units in range(1, LATEST + 4))
+    functions = {entry: compiled(entry) for entry in (wanted, *others)}
+    assert compiled(program(1).steps) is functions[wanted]
+    for entry in others:
+        compiled(entry)
+    forget(all_but=[wanted])
+    kept = [entry for entry in (wanted, *others) if compiled(entry) is functions[entry]]
+    assert kept == [wanted, *others[-LATEST:]]
 
 
 def test_parameters_are_counted_as_the_study_counts_them() -> None:
