@@ -1,19 +1,33 @@
 """A clone that pulls from a remote works without training anything."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 
 
 @pytest.fixture
-def clone(clean: Project, tmp_path: Path) -> Project:
-    """A clone of the reproduced project whose remote is a folder, with everything pulled."""
-    clean.succeed("dvc", "remote", "add", "--default", "team", str(tmp_path / "remote"))
+def ssh() -> Iterator[str]:
+    """The address of an SSH server on this machine."""
+    words = [sys.executable, str(ROOT / "tests/ssh_server.py")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"ssh://127.0.0.1:{server.stdout.readline().strip()}"
+        server.kill()
+
+
+@pytest.fixture(params=["folder", "ssh"])
+def clone(request: pytest.FixtureRequest, clean: Project, tmp_path: Path) -> Project:
+    """A clone of the reproduced project with everything pulled from its remote."""
+    server = request.getfixturevalue("ssh") if request.param == "ssh" else ""
+    clean.succeed("dvc", "remote", "add", "--default", "team", f"{server}{tmp_path}/remote")
     clean.succeed("git", "commit", "--quiet", "--all", "--message", "A remote")
     clean.succeed("dvc", "push", "--quiet")
     clean.succeed("git", "clone", "--quiet", str(clean.folder), str(tmp_path / "clone"))
@@ -24,6 +38,7 @@ def clone(clean: Project, tmp_path: Path) -> Project:
 
 
 def test_a_clone_that_has_pulled_trains_nothing(clone: Project, tmp_path: Path) -> None:
+    assert len(list((tmp_path / "remote/files/md5").glob("*/*"))) > 20
     assert "Running stage" not in clone.succeed("dvc", "repro")
     assert clone.succeed("git", "status", "--porcelain") == ""
     assert clone.succeed("dvc", "metrics", "diff", "HEAD") == ""
