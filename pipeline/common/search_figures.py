@@ -34,7 +34,10 @@ def write(path: Path, trials: Sequence[Trial], title: str) -> None:
 
 
 def _parallel(axes: Any, trials: Sequence[Trial]) -> None:
-    """Parallel coordinates: the darker a line, the better its trial; gaps where a trial has no such layer."""
+    """Parallel coordinates: the darker a line, the better its trial; gaps where a trial has no such layer.
+
+    Trials are ranked within their rung: across rungs the epochs would count more than the hyperparameters.
+    """
     names = sorted({name for trial in trials for name in trial.values}, key=_order)
     columns = []
     for name in names:
@@ -45,16 +48,22 @@ def _parallel(axes: Any, trials: Sequence[Trial]) -> None:
             (column - least) / (greatest - least) if greatest > least else np.where(np.isnan(column), column, 0.5)
         )
     scores = np.array([trial.val_accuracy for trial in trials])
-    ranks = scores.argsort().argsort() / max(1, len(trials) - 1)
-    for row in scores.argsort():
-        axes.plot(
-            range(len(names)), [column[row] for column in columns], color=colormaps["viridis_r"](ranks[row]), alpha=0.6
-        )
+    budgets = np.array([trial.budget for trial in trials])
+    ranks = np.ones(len(trials))
+    for budget in set(budgets):
+        rung = budgets == budget
+        ranks[rung] = scores[rung].argsort().argsort() / max(1, rung.sum() - 1)
+    for row in ranks.argsort(kind="stable"):
+        colour = colormaps["viridis_r"](ranks[row])
+        axes.plot(range(len(names)), [column[row] for column in columns], ".-", color=colour, alpha=0.6)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks([0, 1], ["least", "greatest"])
-    axes.set_title("hyperparameters by rank of val_accuracy: the darker, the better", fontsize=10)
+    axes.set_title(
+        "hyperparameters: the darker, the better val_accuracy among the trials of the same rung", fontsize=10
+    )
 
 
 def _order(name: str) -> tuple[int, str]:
-    kinds = ("layers", "units", "dropout", "l2", "learning_rate")
+    # What every trial has comes first: after a gap a line would be a point.
+    kinds = ("layers", "learning_rate", "units", "dropout", "l2")
     return next(index for index, kind in enumerate(kinds) if name.startswith(kind)), name
