@@ -48,8 +48,9 @@ clean-state: .venv/installed  ## remove the states of runs that were killed and 
 test: .venv/installed  ## run all tests
 	pytest
 
-bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; about 22 minutes)
+bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; 20 minutes)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@dvc repro --quiet preprocess
 	@python -m benchmarks.run
 
 lint: .venv/installed  ## check style and types

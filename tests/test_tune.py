@@ -172,7 +172,7 @@ def cluster(tuner: str, port: int) -> dict[str, str]:
         "KERASTUNER_TUNER_ID": tuner,
         "KERASTUNER_ORACLE_IP": "127.0.0.1",
         "KERASTUNER_ORACLE_PORT": str(port),
-        "CIFAR10_WORKER_TIMEOUT": "20",
+        "CIFAR10_WORKER_TIMEOUT": "120",
     }
 
 
