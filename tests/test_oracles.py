@@ -68,3 +68,14 @@ def test_a_chief_that_starts_again_leaves_ongoing_trials_to_their_workers(tmp_pa
     again = oracle(search, tmp_path, lambda names: None)
     assert again.create_trial("worker-2").trial_id != ongoing.trial_id
     assert again.create_trial("worker-1").trial_id == ongoing.trial_id
+
+
+def test_what_a_trial_reached_is_not_lost_with_the_chief(tmp_path: Path) -> None:
+    search = load(tmp_path, "final").tune.searches["final"]
+    chooser = oracle(search, tmp_path, lambda names: None)
+    trial = chooser.create_trial("worker-1")
+    chooser.update_trial(trial.trial_id, {OBJECTIVE: 0.5}, step=1)
+    trial.status = "COMPLETED"
+    again = oracle(search, tmp_path, lambda names: None)
+    again.end_trial(trial)
+    assert again.trials[trial.trial_id].score == 0.5

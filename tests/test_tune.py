@@ -221,6 +221,7 @@ def test_a_chief_that_is_killed_and_started_again_keeps_its_worker(
     for process in (worker, chief):
         printed = process.communicate(timeout=240)
         assert process.returncode == 0, printed
+        assert not any(line.isdigit() for line in printed[0].splitlines()), printed
     outputs = take_outputs(project)
     assert [row["trial"] for row in rows(outputs)] == [row["trial"] for row in rows(undisturbed)]
     assert list(states.iterdir()) == []
