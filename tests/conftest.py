@@ -81,7 +81,7 @@ def copy_project(folder: Path) -> Project:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
-    project.set_params(**{"fetch.dataset": "digits", "train.epochs": 3})
+    project.set_params(**{"fetch.dataset": "digits", "train.seeds": [100], "train.epochs": 3})
     project.keep("scale.architectures", "shallow", "medium")
     project.keep("ablation.runs", "dropout30", "l2-1e-5")
     project.keep("tune.searches", "broad", "final")
