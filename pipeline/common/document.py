@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.common.comparisons import Comparison, Interval
+from pipeline.common.conclusions import conclusion, in_words, reported_differences
 from pipeline.common.findings import findings
 from pipeline.common.results import Results, figure
-from pipeline.common.study import Section
+from pipeline.common.study import Section, questions
 
 # A measured accuracy that differs from the reported one by more is called a contradiction.
 TOLERANCE = 0.01
@@ -110,17 +111,23 @@ def contradictions(sections: Sequence[Section], results: Results) -> str:
     return "\n".join(lines) or "None."
 
 
-def compared(comparisons: Mapping[str, Comparison]) -> str:
-    """The study's comparisons with both intervals."""
+def compared(comparisons: Mapping[str, Comparison], reported: Mapping[str, float]) -> str:
+    """The study's comparisons with both intervals, beside the differences that it reports."""
 
     def interval(bounds: Interval | None) -> str:
         return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
 
+    header = ["question", "difference", "95 % over seeds", "95 % over images", "larger than the spread?"]
     rows = [
         [question, f"{c.difference:+.4f}", interval(c.over_seeds), interval(c.over_images), c.verdict]
         for question, c in comparisons.items()
     ]
-    return table(["question", "difference", "95 % over seeds", "95 % over images", "larger than the spread?"], rows)
+    if not reported:
+        return table(header, rows)
+    for row, (question, c) in zip(rows, comparisons.items(), strict=True):
+        known = question in reported
+        row += [f"{reported[question]:+.4f}", conclusion(c, reported[question]) or ""] if known else ["", ""]
+    return f"{table([*header, 'reported', 'the study'], rows)}\n\n{in_words(comparisons, reported)}"
 
 
 def report(
@@ -137,6 +144,7 @@ def report(
     selected run on the test images.
     """
     comparable = dataset["dataset"] == "cifar10"
+    reported = reported_differences(sections, questions(results.trained)) if comparable else {}
     selected = results.selected
     class_rows = [
         [name, *(figure(figures[key]) for key in ("precision", "recall", "f1")), f"{figures['support']['mean']:.0f}"]
@@ -172,7 +180,7 @@ def report(
         "Difference in test accuracy, first less second. Over seeds: Student's t for paired runs, which answers "
         "whether another training would agree. Over images: a paired bootstrap, which answers only whether these "
         "very models differ.",
-        compared(comparisons),
+        compared(comparisons, reported),
     ]
     if comparable:
         parts.append("# What the study got wrong")
