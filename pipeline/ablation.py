@@ -12,7 +12,9 @@ def main(name: str) -> None:
     run, shared = find(settings, "ablation", name), settings.ablation
     reg = shared.runs[name]
     architecture = uniform(reg.units or shared.units, reg.l2, reg.dropout, reg.dropout_after)
-    train_run(run, Configuration(architecture, reg.learning_rate, reg.patience or shared.patience), settings.train)
+    patience = reg.patience or shared.patience
+    configuration = Configuration(architecture, reg.learning_rate, patience, reg.reduce_lr_patience or None)
+    train_run(run, configuration, settings.train)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ def main() -> None:
     settings = params.load()
     run, reg = find(settings, "regularise", "regularise"), settings.reg
     architecture = uniform(reg.units, reg.l2, reg.dropout, reg.dropout_after)
-    train_run(run, Configuration(architecture, reg.learning_rate, reg.patience), settings.train)
+    configuration = Configuration(architecture, reg.learning_rate, reg.patience, reg.reduce_lr_patience or None)
+    train_run(run, configuration, settings.train)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,20 @@ def test_an_idea_reruns_its_own_model(clean: Project) -> None:
     assert stages_run(output) == {"ablation@l2-1e-5", "evaluate@ablation", "report"}
 
 
+@pytest.mark.parametrize(
+    ("place", "stage"), [("reg", ("regularise",)), ("ablation.runs.l2-1e-5", ("ablation", "l2-1e-5"))]
+)
+def test_a_run_can_halve_its_rate(clean: Project, place: str, stage: tuple[str, ...]) -> None:
+    """At a rate that is too high, val_loss rises: then halving changes what is learnt."""
+    name = "/".join(stage)
+    clean.set_params(**{"train.epochs": 6, f"{place}.learning_rate": 0.1, f"{place}.reduce_lr_patience": 0})
+    clean.succeed("python", "-m", f"pipeline.{stage[0]}", *stage[1:])
+    at_one_rate = read(clean, f"{name}.json")
+    clean.set_params(**{f"{place}.reduce_lr_patience": 1})
+    clean.succeed("python", "-m", f"pipeline.{stage[0]}", *stage[1:])
+    assert read(clean, f"{name}.json") != at_one_rate
+
+
 def test_a_run_is_added_in_one_line_and_removed_without_a_trace(clean: Project) -> None:
     output = clean.succeed("dvc", "exp", "run", "-S", "+scale.architectures.wide=[64]")
     assert stages_run(output) == {"scale@wide", "evaluate@scale", "report"}

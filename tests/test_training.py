@@ -177,6 +177,23 @@ def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
         assert np.array_equal(kept, latest)
 
 
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_the_rate_is_halved_when_keras_would_halve_it(patience: int) -> None:
+    model = network.build(Architecture(), 10)
+    model.optimizer.learning_rate = 1e-2
+    theirs = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=patience, min_delta=0)
+    theirs.set_model(model)
+    theirs.on_train_begin()
+    ours, epochs = Schedule(40, 1e-2, reduce_lr_patience=patience), []
+    rates = set()
+    for number, loss in enumerate(RANDOM.normal(2 - np.arange(40) / 40, 0.3), start=1):
+        theirs.on_epoch_end(number, {"val_loss": loss})
+        epochs.append(Epoch(number, Score(1.0, 0.5), Score(loss, 0.5), 0.1))
+        rates.add(ours.rate_after(epochs))
+        assert ours.rate_after(epochs) == pytest.approx(float(model.optimizer.learning_rate), rel=1e-6)
+    assert len(rates) > 2
+
+
 def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
     with pytest.raises(UserError, match=r"seed 100: .* learning_rate is 1e\+30") as caught:
         trained(REGULARISED, Schedule(5, 1e30))

@@ -44,6 +44,7 @@ class Configuration:
     architecture: Architecture
     learning_rate: float
     patience: int | None = None
+    reduce_lr_patience: int | None = None
 
 
 def train_run(run: Run, configuration: Configuration, settings: Train, facts: Mapping[str, Any] | None = None) -> None:
@@ -64,7 +65,9 @@ def train_run(run: Run, configuration: Configuration, settings: Train, facts: Ma
             model.optimizer.learning_rate = configuration.learning_rate
             train_part, val_part = map(Resident, parts)
             program = Program(model, train_part, val_part, settings.batch_size, settings.precision, settings.epochs)
-        schedule = Schedule(settings.epochs, configuration.learning_rate, configuration.patience)
+        schedule = Schedule(
+            settings.epochs, configuration.learning_rate, configuration.patience, configuration.reduce_lr_patience
+        )
         try:
             figures = [_train_seed(run, seed, model, program, schedule, store, stop) for seed in settings.seeds]
             _write_metrics(run, {"parameters": model.count_params()} | dict(facts or {}), figures)

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from pipeline.common.command import UserError
 from pipeline.common.searches import Range, Tune
-from pipeline.common.values import Layers, Patience, Real, Section, Units, Whole, filled_list
+from pipeline.common.values import Layers, Patience, Real, ReduceRatePatience, Section, Units, Whole, filled_list
 
 PARAMS = Path("params.yaml")
 
@@ -77,6 +77,7 @@ class Reg(Regularisation):
 
     units: Units
     patience: Patience
+    reduce_lr_patience: ReduceRatePatience
 
 
 class AblationRun(Regularisation):
@@ -84,6 +85,7 @@ class AblationRun(Regularisation):
 
     units: Units | None = None
     patience: Patience | None = None
+    reduce_lr_patience: ReduceRatePatience | None = None
 
 
 class Ablation(Section):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
 
-from pipeline.common.values import Layers, Patience, Real, Section, Whole, filled_list, number
+from pipeline.common.values import Layers, Patience, Real, ReduceRatePatience, Section, Whole, filled_list, number
 
 # Of each hyperparameter: its least value, its greatest, and whether it is a whole number. Dropout stays below 1.
 _LIMITS = {
@@ -105,7 +105,7 @@ class Search(Section):
     factor: Annotated[Whole, Field(ge=2)]
     max_trials: Annotated[Whole, Field(ge=1)]
     patience: Patience
-    reduce_lr_patience: Annotated[Whole, Field(ge=0)]
+    reduce_lr_patience: ReduceRatePatience
     dropout_after: Layers
     space: Annotated[dict[str, Axis], BeforeValidator(lambda value: value or {})]
 

@@ -40,6 +40,8 @@ Whole = Annotated[int, BeforeValidator(number)]
 Units = Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], BeforeValidator(filled_list)]
 Layers = Annotated[Literal["all"] | tuple[int, ...], PlainValidator(_layers)]
 Patience = Annotated[Whole, Field(ge=1)]
+# 0: never
+ReduceRatePatience = Annotated[Whole, Field(ge=0)]
 
 
 class Section(BaseModel):
