@@ -154,10 +154,10 @@ def test_a_run_can_halve_its_rate(clean: Project, place: str, stage: tuple[str, 
     name = "/".join(stage)
     clean.set_params(**{"train.epochs": 6, f"{place}.learning_rate": 0.1, f"{place}.reduce_lr_patience": 0})
     clean.succeed("python", "-m", f"pipeline.{stage[0]}", *stage[1:])
-    at_one_rate = read(clean, f"{name}.json")
+    at_one_rate = read(clean, f"{name}/seed-100/metrics.json")
     clean.set_params(**{f"{place}.reduce_lr_patience": 1})
     clean.succeed("python", "-m", f"pipeline.{stage[0]}", *stage[1:])
-    assert read(clean, f"{name}.json") != at_one_rate
+    assert read(clean, f"{name}/seed-100/metrics.json")["train"] != at_one_rate["train"]
 
 
 def test_a_run_is_added_in_one_line_and_removed_without_a_trace(clean: Project) -> None:
