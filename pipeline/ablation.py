@@ -13,7 +13,7 @@ def main(name: str) -> None:
     reg = shared.runs[name]
     architecture = uniform(reg.units or shared.units, reg.l2, reg.dropout, reg.dropout_after)
     patience = reg.patience or shared.patience
-    configuration = Configuration(architecture, reg.learning_rate, patience, reg.reduce_lr_patience or None)
+    configuration = Configuration(architecture, reg.learning_rate, patience, reg.reduce_lr_patience)
     train_run(run, configuration, settings.train)
 
 

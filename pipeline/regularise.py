@@ -11,7 +11,7 @@ def main() -> None:
     settings = params.load()
     run, reg = find(settings, "regularise", "regularise"), settings.reg
     architecture = uniform(reg.units, reg.l2, reg.dropout, reg.dropout_after)
-    configuration = Configuration(architecture, reg.learning_rate, reg.patience, reg.reduce_lr_patience or None)
+    configuration = Configuration(architecture, reg.learning_rate, reg.patience, reg.reduce_lr_patience)
     train_run(run, configuration, settings.train)
 
 

@@ -99,6 +99,21 @@ def test_an_epoch_does_not_depend_on_how_the_process_came_to_it() -> None:
         assert np.array_equal(first, second)
 
 
+def test_the_loss_is_added_up_batch_by_batch_whatever_grappler_would_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network.build(Architecture((64, 32, 16), (1e-3,) * 3, (0.0,) * 3), 10)
+
+    def sums() -> list[float]:
+        network.initialise(model, 100)
+        program = Program(model, Resident(TRAIN), Resident(VAL), 8)
+        return [position.loss_sum for position in program.train(100, 0, 1e-3, Position())]
+
+    (together,) = sums()
+    monkeypatch.setattr("pipeline.common.epoch.PIECE_PRODUCTS", 1)
+    one_by_one = np.diff(sums(), prepend=0).astype(np.float32)
+    assert len(one_by_one) == 42
+    assert together == np.cumsum(one_by_one)[-1]
+
+
 def test_dropout_differs_between_seeds_and_epochs() -> None:
     model = network.build(Architecture((64,), (0.0,), (0.5,)), 10)
     program = Program(model, Resident(TRAIN), Resident(VAL), 330)
@@ -175,6 +190,12 @@ def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
     assert history.best_epoch < 30
     for kept, latest in zip(model.get_weights(), last, strict=True):
         assert np.array_equal(kept, latest)
+
+
+def test_without_a_patience_for_it_the_rate_is_never_halved() -> None:
+    epochs = [Epoch(number, Score(1.0, 0.5), Score(1.0, 0.5), 0.1) for number in range(1, 9)]
+    assert Schedule(40, 1e-2).rate_after(epochs) == 1e-2
+    assert Schedule(40, 1e-2, reduce_lr_patience=7).rate_after(epochs) == 5e-3
 
 
 @pytest.mark.parametrize("patience", [1, 2, 5])

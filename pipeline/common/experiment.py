@@ -44,7 +44,7 @@ class Configuration:
     architecture: Architecture
     learning_rate: float
     patience: int | None = None
-    reduce_lr_patience: int | None = None
+    reduce_lr_patience: int = 0
 
 
 def train_run(run: Run, configuration: Configuration, settings: Train, facts: Mapping[str, Any] | None = None) -> None:

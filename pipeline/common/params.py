@@ -85,7 +85,7 @@ class AblationRun(Regularisation):
 
     units: Units | None = None
     patience: Patience | None = None
-    reduce_lr_patience: ReduceRatePatience | None = None
+    reduce_lr_patience: ReduceRatePatience = 0
 
 
 class Ablation(Section):

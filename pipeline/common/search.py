@@ -160,9 +160,7 @@ class _Worker:
             model = build(configuration.architecture, self.classes)
             program = Program(model, self.train, self.val, settings.batch_size, settings.precision, budget - initial)
         self.compiled[name] = program.steps
-        schedule = Schedule(
-            budget, configuration.learning_rate, configuration.patience, self.search.reduce_lr_patience or None
-        )
+        schedule = Schedule(budget, configuration.learning_rate, configuration.patience, self.search.reduce_lr_patience)
         self.progress.started(name, int(values.get("tuner/round", 0)), budget)
 
         def on_epoch(epoch: Epoch) -> None:

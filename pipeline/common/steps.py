@@ -99,7 +99,10 @@ class Steps:
         gradients = tape.gradient(cross_entropy, weights)
         if replicas > 1:
             gradients = replica.all_reduce("SUM", gradients)
-        self._adam(weights, moments, gradients, tf.cast(step + 1, tf.float32), learning_rate, l2)
+        # Without the wait, Grappler merges the additions to the loss into an AddN, which begins with a summand whose
+        # memory is free at that moment: the last digit of an epoch's sum would be a matter of timing.
+        with tf.control_dependencies([loss_sum]):
+            self._adam(weights, moments, gradients, tf.cast(step + 1, tf.float32), learning_rate, l2)
         return loss_sum, correct
 
     def validate(self, weights: Sequence[Any], data: tuple[Any, Any], l2: Any) -> Any:

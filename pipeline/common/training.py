@@ -27,20 +27,21 @@ class Schedule:
 
     With ``patience``, training stops after so many epochs without a lower val_loss, and the weights of the epoch with
     the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept. With
-    ``reduce_lr_patience``, the learning rate is halved each time that so many epochs brought no lower val_loss.
+    ``reduce_lr_patience`` other than 0, the learning rate is halved each time that so many epochs brought no lower
+    val_loss.
     """
 
     epochs: int
     learning_rate: float
     patience: int | None = None
-    reduce_lr_patience: int | None = None
+    reduce_lr_patience: int = 0
 
     def rate_after(self, epochs: list["Epoch"]) -> float:
         """The learning rate of the epoch that follows ``epochs``."""
         rate, best, flat = self.learning_rate, math.inf, 0
         for epoch in epochs:
             best, flat = (epoch.val.loss, 0) if epoch.val.loss < best else (best, flat + 1)
-            if flat == self.reduce_lr_patience:
+            if self.reduce_lr_patience and flat == self.reduce_lr_patience:
                 rate, flat = rate / 2, 0
         return rate
 
