@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.common.agreement import TOLERANCE, agreement
 from pipeline.common.comparisons import Comparison, Interval
 from pipeline.common.conclusions import conclusion, in_words, reported_differences
 from pipeline.common.findings import findings
 from pipeline.common.results import Results, figure
 from pipeline.common.study import Section, questions
-
-# A measured accuracy that differs from the reported one by more is called a contradiction.
-TOLERANCE = 0.01
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -100,17 +98,6 @@ def searches(section: Section, results: Results) -> str:
     return f"{table(header, rows)}\n\n{_SEARCHES}"
 
 
-def contradictions(sections: Sequence[Section], results: Results) -> str:
-    """The reported accuracies that were not found again."""
-    lines = []
-    for section in sections:
-        for run, reported in section.runs.items():
-            measured = results.tested[run]["accuracy"]
-            if reported and abs(measured["mean"] - reported["accuracy"]) > TOLERANCE:
-                lines.append(f"- {section.title}, {run.name}: {figure(measured)}, reported {reported['accuracy']:.4f}.")
-    return "\n".join(lines) or "None."
-
-
 def compared(comparisons: Mapping[str, Comparison], reported: Mapping[str, float]) -> str:
     """The study's comparisons with both intervals, beside the differences that it reports."""
 
@@ -173,7 +160,7 @@ def report(
     if comparable:
         parts += [
             f"## Accuracies that differ by more than {TOLERANCE}",
-            contradictions(sections, results),
+            agreement(sections, results),
         ]
     parts += [
         "# Comparisons that the study draws",
