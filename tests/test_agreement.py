@@ -31,8 +31,8 @@ def test_contradictions_are_named_with_what_one_more_seed_would_give_and_all_are
     text = agreement([section], measured(a=[0.50, 0.51, 0.52], b=[0.50, 0.51, 0.52], c=[0.1, 0.2, 0.3]))
     assert "Study A, b: 0.5100 ± 0.0100, reported 0.5600; one more seed: 0.4603 to 0.5597." in text
     assert "Study A, a" not in text
-    assert "Of the 2 accuracies" in text
-    assert ", 1 lie" in text
+    assert "Of the 2 rows" in text
+    assert ", 1 have" in text
 
 
 def test_one_seed_tells_the_difference_and_nothing_of_the_spread() -> None:
@@ -44,5 +44,5 @@ def test_one_seed_tells_the_difference_and_nothing_of_the_spread() -> None:
 
 def test_seeds_that_agree_leave_room_for_no_other() -> None:
     section = Section("a", "Study A", {A: {"accuracy": 0.1}})
-    assert ", 1 lie" in agreement([section], measured(a=[0.1, 0.1, 0.1]))
-    assert ", 0 lie" in agreement([section], measured(a=[0.105, 0.105, 0.105]))
+    assert ", 1 have" in agreement([section], measured(a=[0.1, 0.1, 0.1]))
+    assert ", 0 have" in agreement([section], measured(a=[0.105, 0.105, 0.105]))

@@ -46,6 +46,6 @@ def agreement(sections: Sequence[Section], results: Results) -> str:
     if not total:
         return text
     return (
-        f"{text}\n\nOf the {total} accuracies that the study reports, each of one training, {inside} lie where one "
-        f"more seed would lie with {CONFIDENCE:.0%} confidence (Student's t prediction interval)."
+        f"{text}\n\nOf the {total} rows with a reported accuracy, {inside} have it where one more seed would lie with "
+        f"{100 * CONFIDENCE:.0f} % confidence (Student's t prediction interval)."
     )
