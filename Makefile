@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro demo review plots tune-worker tidy clean-state test bench lint lock
+.PHONY: help repro demo review plots tune-worker tidy clean-state test test-fast bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -21,16 +21,16 @@ repro: .venv/installed  ## run every stage that is stale
 	dvc repro
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
-	@scripts/demo
+	@tools/demo
 
 review: .venv/installed  ## compare parameters, metrics and figures with main, or with REV
-	@python -m pipeline.review "$${REV:-main}"
+	@python -m tools.review "$${REV:-main}"
 
 plots: .venv/plots.html  ## draw dvc_plots/index.html, which from now on needs no network
 	dvc plots show
 
-.venv/plots.html: scripts/offline_plots.py .venv/installed
-	@python scripts/offline_plots.py $@
+.venv/plots.html: tools/offline_plots.py .venv/installed
+	@python tools/offline_plots.py $@
 	@dvc config --local plots.html_template ../$@
 
 tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see README); a worker that is killed starts again
@@ -40,13 +40,16 @@ tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see READM
 	  [ $$status -eq 134 -o $$status -eq 137 -o $$status -eq 139 ]; do :; done; exit $$status
 
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
-	@python -m pipeline.tidy
+	@python -m tools.tidy
 
 clean-state: .venv/installed  ## remove the states of runs that were killed and will not be continued
-	@python -m pipeline.clean_state
+	@python -m tools.clean_state
 
 test: .venv/installed  ## run all tests
 	pytest
+
+test-fast: .venv/installed  ## run the tests that start no dvc and no stage (a minute)
+	pytest --ignore tests/end_to_end
 
 bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; 20 minutes)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.common.backend import tf
+from pipeline.networks.backend import tf
 
 BATCH = 128
 VALIDATION_BATCH = 1000

@@ -13,74 +13,73 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.common import data
-from pipeline.common.data import Part
+from pipeline.files import dataset
+from pipeline.files.dataset import Split
 
 BATCH = 128
 LEARNING_RATE = 1e-4
 Epoch = Callable[[], object]
 
 
-def parts(images: int) -> tuple[Part, Part]:
+def splits(images: int) -> tuple[Split, Split]:
     """``images`` prepared training images, a quarter as many for validation, repeated where there are fewer.
 
     Not random ones: what a network learns decides how many of its units fall silent, and with that how soon moments
     become denormal numbers, which some processors multiply slowly.
     """
 
-    def part(name: Literal["train", "val"], count: int) -> Part:
-        whole = data.load(name)
-        rows = np.arange(count) % len(whole.labels)
-        return Part(whole.images[rows], whole.labels[rows])
+    def split(name: Literal["train", "val"], count: int) -> Split:
+        whole = dataset.load(name)
+        return whole.rows(np.arange(count) % len(whole.labels))
 
-    return part("train", images), part("val", images // 4)
+    return split("train", images), split("val", images // 4)
 
 
 def ours(units: list[int], images: int, precision: str) -> Epoch:
     """The pipeline's compiled epoch."""
-    from pipeline.common.epoch import Position, Program, Resident
-    from pipeline.common.network import build, initialise, uniform
+    from pipeline.networks.dense import build, initialise
+    from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
 
-    model = build(uniform(units), 10)
-    train, val = map(Resident, parts(images))
-    program = Program(model, train, val, BATCH, precision)  # type: ignore[arg-type]
+    model = build(units, [0.0] * len(units), [0.0] * len(units), 10)
+    train, val = map(DeviceDataset, splits(images))
+    compiled = CompiledEpoch(model, train, val, BATCH, precision)  # type: ignore[arg-type]
     initialise(model, 100)
-    program.reset()
+    compiled.reset()
     numbers = iter(range(10**6))
 
     def epoch() -> None:
-        for _ in program.train(100, next(numbers), LEARNING_RATE, Position()):
+        for _ in compiled.train(100, next(numbers), LEARNING_RATE, Progress()):
             pass
-        program.validate()
+        compiled.validate()
 
     return epoch
 
 
 def seeds(units: list[int], images: int) -> Epoch:
     """The pipeline's program, a new seed of five epochs each time: compiled once."""
-    from pipeline.common.epoch import Position, Program, Resident
-    from pipeline.common.network import build, initialise, uniform
+    from pipeline.networks.dense import build, initialise
+    from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
 
-    model = build(uniform(units), 10)
-    train, val = map(Resident, parts(images))
-    program = Program(model, train, val, BATCH)
+    model = build(units, [0.0] * len(units), [0.0] * len(units), 10)
+    train, val = map(DeviceDataset, splits(images))
+    compiled = CompiledEpoch(model, train, val, BATCH)
     numbers = iter(range(100, 10**6))
 
     def seed() -> None:
         number = next(numbers)
         initialise(model, number)
-        program.reset()
+        compiled.reset()
         for epoch in range(5):
-            for _ in program.train(number, epoch, LEARNING_RATE, Position()):
+            for _ in compiled.train(number, epoch, LEARNING_RATE, Progress()):
                 pass
-            program.validate()
+            compiled.validate()
 
     return seed
 
 
 def keras_model(units: list[int], jit: bool | str, one_hot: bool, steps: int) -> object:
     """The network as Keras' users write it."""
-    from pipeline.common.backend import keras
+    from pipeline.networks.backend import keras
 
     layers = [keras.layers.Dense(count, "relu") for count in units]
     model = keras.Sequential([keras.Input((3072,)), *layers, keras.layers.Dense(10, "softmax")])
@@ -90,14 +89,14 @@ def keras_model(units: list[int], jit: bool | str, one_hot: bool, steps: int) ->
     return model
 
 
-def flat(part: Part) -> np.ndarray:
+def flat(part: Split) -> np.ndarray:
     """Float32 (n, 3072) in [0, 1]."""
     return np.multiply(part.images.reshape(-1, 3072), np.float32(1 / 255), dtype=np.float32)
 
 
 def notebook(units: list[int], images: int) -> Epoch:
     """The study's way: fit on float32 arrays with one-hot labels, batch 128, all else by default."""
-    train, val = parts(images)
+    train, val = splits(images)
     one_hot = np.eye(10, dtype=np.float32)
     arrays = flat(train), one_hot[train.labels]
     validation = flat(val), one_hot[val.labels]
@@ -107,7 +106,7 @@ def notebook(units: list[int], images: int) -> Epoch:
 
 def keras_arrays(units: list[int], images: int) -> Epoch:
     """Fit on arrays, which Keras gathers in parallel; many steps a call, large validation batches."""
-    train, val = parts(images)
+    train, val = splits(images)
     arrays, validation = (flat(train), train.labels.astype(np.int32)), (flat(val), val.labels.astype(np.int32))
     model = keras_model(units, jit=False, one_hot=False, steps=39)
     options = {"batch_size": BATCH, "validation_data": validation, "validation_batch_size": 1000, "verbose": 0}
@@ -116,9 +115,9 @@ def keras_arrays(units: list[int], images: int) -> Epoch:
 
 def keras_best(units: list[int], images: int, jit: bool) -> Epoch:
     """Fit at its best: cached and prefetched batches, many steps a call into the runtime, large validation batches."""
-    from pipeline.common.backend import tf
+    from pipeline.networks.backend import tf
 
-    train, val = parts(images)
+    train, val = splits(images)
     options = tf.data.Options()
     # Left on, the end of every epoch waits for the tuner's next turn, whose period doubles: up to 2.6 s of sleep.
     options.autotune.enabled = False
@@ -140,7 +139,7 @@ def pytorch(
     import torch
 
     torch.set_flush_denormal(flush)
-    train, val = parts(images)
+    train, val = splits(images)
     sizes = [3072, *units, 10]
     layers: list[torch.nn.Module] = []
     for size, following in pairwise(sizes):
@@ -176,7 +175,7 @@ def scikit_learn(units: list[int], images: int) -> Epoch:
     """MLPClassifier, one epoch at a time."""
     from sklearn.neural_network import MLPClassifier
 
-    train, val = parts(images)
+    train, val = splits(images)
     x, val_x = flat(train), flat(val)
     model = MLPClassifier(units, batch_size=BATCH, learning_rate_init=LEARNING_RATE)
 

@@ -6,19 +6,24 @@ python -m pipeline.predict IMAGE... [--model MODEL] [--top N] [--json]
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.common import command, data, models
-from pipeline.common.command import UserError
-from pipeline.common.prediction import files, predictions
-from pipeline.common.results import read_json
+from pipeline.console import command
+from pipeline.evaluation.inference import BATCH, most_probable, outputs
+from pipeline.files import dataset
+from pipeline.files.artefacts import DECIMALS, read_json
+from pipeline.files.errors import UserError
+from pipeline.images.decoding import decode_file, files
+from pipeline.networks import saving
 
 SUMMARY = Path("metrics/summary.json")
 
@@ -40,6 +45,23 @@ def selected() -> Path:
     return Path(read_json(SUMMARY)["selected"]["model"])
 
 
+def predictions(model: Any, names: Sequence[str], paths: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
+    """Of each image its "file" and the ``top`` "classes" with their probabilities, or the "error" where it is none."""
+    with ThreadPoolExecutor() as readers:
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            decoded = list(readers.map(decode_file, batch))
+            images = [image for image in decoded if not isinstance(image, str)]
+            rows = iter(outputs(model, np.stack(images)) if images else np.empty((0, 0), np.float32))
+            for path, image in zip(batch, decoded, strict=True):
+                if isinstance(image, str):
+                    yield {"file": str(path), "error": image}
+                else:
+                    best = most_probable(next(rows), names, top)
+                    classes = [{"class": name, "probability": round(value, DECIMALS)} for name, value in best]
+                    yield {"file": str(path), "classes": classes}
+
+
 def table(entries: Sequence[dict[str, Any]]) -> Table:
     """A line for each image."""
     lines = Table("image", "classes, most probable first", box=None)
@@ -54,12 +76,12 @@ def main(*words: str) -> None:
     """Print the most probable classes of the images named on the command line."""
     options = arguments(words)
     path = options.model or selected()
-    for needed in (path, data.CLASS_NAMES):
+    for needed in (path, dataset.CLASS_NAMES):
         if not needed.exists():
             raise UserError(f"{needed} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
-    model, names = models.load(path), data.class_names()
+    model, names = saving.load(path), dataset.class_names()
     if model.output_shape[-1] != len(names):
-        raise UserError(f"{path} tells {model.output_shape[-1]} classes apart, {data.CLASS_NAMES} has {len(names)}")
+        raise UserError(f"{path} tells {model.output_shape[-1]} classes apart, {dataset.CLASS_NAMES} has {len(names)}")
     images = files(options.images)
     progress = track(
         predictions(model, names, images, options.top),

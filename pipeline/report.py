@@ -1,4 +1,4 @@
-"""Selection by validation, comparisons, tables and figures. Reads JSON, logs and predictions, never the test images."""
+"""Selection by validation, comparisons, tables and plots. Reads JSON, logs and predictions, never the test images."""
 
 import csv
 import io
@@ -10,26 +10,30 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from pipeline.common import calibration, command, data, document, figures, model_card, params, results, study
-from pipeline.common.artefacts import replacing, write_json, write_text
-from pipeline.common.comparisons import Comparison, compare
-from pipeline.common.mistakes import confident_mistakes
-from pipeline.common.results import Results, read_json
+from pipeline.console import command
+from pipeline.evaluation import calibration
+from pipeline.evaluation.intervals import Comparison, compare
+from pipeline.evaluation.mistakes import confident_mistakes
+from pipeline.files import dataset
+from pipeline.files.artefacts import atomic_write, write_json, write_text
+from pipeline.params import reading
+from pipeline.reporting import document, model_card, plots, published, results
+from pipeline.reporting.results import Results
 
 FIGURES = Path("metrics/figures")
 GRID = 3, 5
 
 
 def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> None:
-    """metrics/summary.json: the selected run, its model (the seed with the best validation accuracy) and figures."""
+    """metrics/summary.json: the selected run, its model (the seed with the best validation accuracy) and scores."""
     run = measured.selected
-    test = measured.tested[run]
+    result = measured.runs[run]
     selected = {
         "run": str(run),
         "model": str(run.model(measured.best_seed(run))),
-        "val_accuracy": measured.trained[run]["val"]["accuracy"],
-        "test_accuracy": test["accuracy"],
-        "test_f1": test["f1"],
+        "val_accuracy": result.val["accuracy"],
+        "test_accuracy": result.test["accuracy"],
+        "test_f1": result.test["f1"],
     }
     write_json(Path("metrics/summary.json"), {"selected": selected})
     compared = {question: asdict(comparison) for question, comparison in comparisons.items()}
@@ -37,14 +41,14 @@ def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> N
 
 
 def write_selected(measured: Results, names: Sequence[str]) -> list[calibration.Bin]:
-    """The selected model, its confusion matrix (as figure and as pairs, for DVC), worst mistakes, reliability."""
+    """The selected model, its confusion matrix (as plot and as pairs, for DVC), worst mistakes, reliability."""
     run = measured.selected
     seed = measured.best_seed(run)
     labels, probabilities = results.predictions(run, seed)
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(labels, predicted, labels=range(len(names)))
     title = f"{run.title}, seed {seed}: test images"
-    figures.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, title)
+    plots.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, title)
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -54,40 +58,32 @@ def write_selected(measured: Results, names: Sequence[str]) -> list[calibration.
 
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [f"{names[labels[row]]}, not\n{names[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
-    figures.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title)
+    plots.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title)
     reliability = calibration.bins(labels, probabilities)
-    figures.reliability(FIGURES / "reliability.png", reliability, title)
-    with replacing(Path(model_card.MODEL)) as temporary:
+    plots.reliability(FIGURES / "reliability.png", reliability, title)
+    with atomic_write(Path(model_card.MODEL)) as temporary:
         shutil.copyfile(run.model(seed), temporary)
     return reliability
 
 
-def write_learning_curves(measured: Results, sections: Sequence[study.Section]) -> None:
-    """A figure per section, each run with its best seed. Study B's runs are study A's."""
-    for section in sections:
-        if section.id != "study_b":
-            curves = {run.name: results.learning_curves(run, measured.best_seed(run)) for run in section.runs}
-            figures.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
-
-
 def main() -> None:
-    """Write the summary, the figures and the report."""
-    settings = params.load()
-    measured = results.read(settings)
-    sections = study.sections(measured.trained)
+    """Write the summary, the plots and the report."""
+    params = reading.load("ablation", "baseline", "reg", "scale", "train", "tune")
+    measured = results.read(params)
+    sections = published.sections(measured.runs)
     comparisons = {
         question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))
-        for question, (first, second) in study.questions(measured.trained).items()
+        for question, (first, second) in published.questions(measured.runs).items()
     }
     write_summary(measured, comparisons)
-    reliability = write_selected(measured, data.class_names())
-    write_learning_curves(measured, sections)
-    dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
-    by_class = read_json(Path(f"metrics/evaluate/{measured.selected.group}/per_class.json"))[measured.selected.name]
-    text = document.report(measured, sections, comparisons, dataset, split, by_class)
-    write_text(Path("metrics/report.md"), text)
-    card = model_card.card(settings, measured, dataset, split, by_class, reliability)
-    write_text(Path("metrics/model_card.md"), card)
+    reliability = write_selected(measured, dataset.class_names())
+    for section in sections:
+        # Study B's runs are study A's.
+        if section.id != "study_b":
+            curves = {run.name: results.learning_curves(run, measured.best_seed(run)) for run in section.runs}
+            plots.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
+    write_text(Path("metrics/report.md"), document.report(measured, sections, comparisons))
+    write_text(Path("metrics/model_card.md"), model_card.card(params, measured, reliability))
     print(document.overview(measured))
 
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +106,8 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
-    """A project in which every stage has run, and all is committed: made once, and a copy for each process of tests."""
+def original(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A project in which every stage has run, and all is committed: made once for all processes of tests."""
     folder = tmp_path_factory.getbasetemp()
     shared = folder if worker_id == "master" else folder.parent
     with FileLock(shared / "original.lock"):
@@ -117,16 +117,19 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Proj
             project.succeed("dvc", "repro")
             project.commit()
             (shared / "making").rename(shared / "original")
-    return Project(shutil.copytree(shared / "original", folder / "reproduced", symlinks=True))
+    return shared / "original"
+
+
+@pytest.fixture(scope="module")
+def reproduced(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project in which every stage has run, for tests that only read."""
+    return Project(shutil.copytree(original, tmp_path_factory.mktemp("copy") / "reproduced", symlinks=True))
 
 
 @pytest.fixture
-def clean(reproduced: Project) -> Iterator[Project]:
-    """The reproduced project, and afterwards as it was."""
-    yield reproduced
-    reproduced.succeed("git", "reset", "--quiet", "--hard", "main")
-    reproduced.succeed("git", "clean", "--quiet", "--force", "-d", "metrics")
-    reproduced.succeed("dvc", "checkout", "--force")
+def clean(original: Path, tmp_path: Path) -> Project:
+    """A copy, with its cache, of the project in which every stage has run, for the test alone."""
+    return Project(shutil.copytree(original, tmp_path / "reproduced", symlinks=True))
 
 
 def tar(path: Path, members: Mapping[str, bytes]) -> Path:

@@ -1,0 +1,1 @@
+"""How a person calls a stage, and what they see while it runs."""

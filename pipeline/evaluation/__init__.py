@@ -1,0 +1,1 @@
+"""What a model is worth: inference, scores, calibration, mistakes, and statistics over seeds."""

@@ -1,0 +1,74 @@
+"""Atomic, byte-stable writing: a file is there whole or not at all, and the same content gives the same bytes."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+DECIMALS = 6
+
+
+@runtime_checkable
+class Jsonable(Protocol):
+    """A type that says what it is in JSON."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of a JSON file."""
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, *, fsync: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside ``path``: on success it takes that place, after an error it is removed.
+
+    Where ``fsync``, the content is on the disk before the name changes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        if fsync:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 with the line ends it has."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` with sorted keys and every float rounded to six decimals."""
+    write_text(path, json.dumps(_rounded(content), indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write ``array`` in numpy's .npy format."""
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def _rounded(content: Any) -> Any:
+    match content:
+        case Jsonable():
+            return _rounded(content.as_json())
+        case float():
+            return round(content, DECIMALS)
+        case dict():
+            return {str(key): _rounded(value) for key, value in content.items()}
+        case list() | tuple():
+            return [_rounded(value) for value in content]
+    return content

@@ -1,0 +1,1 @@
+"""Images: archives and folders of them, downloaded, decoded and split."""

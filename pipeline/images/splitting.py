@@ -1,0 +1,63 @@
+"""The stratified split of images, the checks before it, and a summary of what it gave."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from pipeline.files.dataset import Split
+from pipeline.files.errors import UserError
+
+
+def check(name: str, split: Split, classes: int) -> None:
+    """Raise :class:`UserError` unless ``split`` holds labelled images of all ``classes``."""
+    images, labels = split.images, split.labels
+    if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
+        raise UserError(f"{name}_images.npy is {images.dtype} {images.shape}; allowed: uint8 (n, 32, 32, 3)")
+    if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise UserError(f"{name}_labels.npy is {labels.dtype} {labels.shape}; allowed: uint8 {images.shape[:1]}")
+    found = np.unique(labels).tolist()
+    if found != list(range(classes)):
+        raise UserError(f"{name}_labels.npy has the labels {found}; allowed: each of 0 to {classes - 1}")
+
+
+def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Divide ``split`` in two, the same ``fraction`` of every class in the second, in an order drawn by ``seed``.
+
+    Raises ValueError where one of the two would hold less than one image of each class.
+    """
+    rows = np.arange(len(split.labels))
+    first, second = train_test_split(rows, test_size=fraction, random_state=seed, stratify=split.labels)
+    return split.rows(first), split.rows(second)
+
+
+def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
+    """For each pair of train, val and test, how many images of the second are also, pixel for pixel, in the first."""
+    digests = {
+        name: [hashlib.sha256(image).digest() for image in np.ascontiguousarray(split.images)]
+        for name, split in splits.items()
+    }
+    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+    return {f"{a}_{b}": sum(digest in known for digest in digests[b]) for a, b in pairs if (known := set(digests[a]))}
+
+
+def channel_statistics(images: npt.NDArray[np.uint8]) -> dict[str, list[float]]:
+    """Mean and standard deviation (ddof 0) of red, green and blue of ``images`` (n, 32, 32, 3), as fractions of 255."""
+    # From the counts of the 256 values: exact, and without a float copy of the images.
+    values = np.arange(256) / 255
+    counts = [np.bincount(images[..., channel].ravel(), minlength=256) for channel in range(3)]
+    mean = [float(np.average(values, weights=count)) for count in counts]
+    variance = [np.average((values - m) ** 2, weights=count) for m, count in zip(mean, counts, strict=True)]
+    return {"mean": mean, "std": np.sqrt(variance).tolist()}
+
+
+def summarise(splits: Mapping[str, Split], names: Sequence[str]) -> dict[str, Any]:
+    """What metrics/split.json says: images per class and split, duplicates, statistics of the training images."""
+    counts = {
+        name: dict(zip(names, np.bincount(split.labels, minlength=len(names)).tolist(), strict=True))
+        for name, split in splits.items()
+    }
+    return {"counts": counts, "duplicates": duplicates(splits), "channels": channel_statistics(splits["train"].images)}

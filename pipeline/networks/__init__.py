@@ -1,0 +1,1 @@
+"""What a model is: its layers, its initial weights and its file."""

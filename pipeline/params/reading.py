@@ -1,0 +1,106 @@
+"""params.yaml as frozen, validated models. Nothing else reads that file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.files.errors import UserError
+from pipeline.params.images import FetchParams, SplitParams
+from pipeline.params.kinds import ParamSection
+from pipeline.params.search import Range, TuneParams
+from pipeline.params.training import AblationParams, BaselineParams, RegulariseParams, ScaleParams, TrainParams
+
+PARAMS = Path("params.yaml")
+
+SectionName = Literal["fetch", "split", "train", "baseline", "scale", "reg", "ablation", "tune"]
+SECTIONS: tuple[SectionName, ...] = get_args(SectionName)
+
+# Findings of pydantic that concern a parameter's name and not its value.
+_UNKNOWN = ("extra_forbidden", "unknown_axis")
+
+
+class Params(ParamSection):
+    """The sections of params.yaml that were read."""
+
+    fetch: FetchParams
+    split: SplitParams
+    train: TrainParams
+    baseline: BaselineParams
+    scale: ScaleParams
+    reg: RegulariseParams
+    ablation: AblationParams
+    tune: TuneParams
+
+
+def load(*sections: SectionName, path: Path = PARAMS) -> Params:
+    """Read and check ``sections`` of ``path``; a section that is not among them is no attribute of the result.
+
+    So a wrong value elsewhere hinders no stage. An unknown parameter is refused wherever it stands, because it is a
+    slip whose value nobody reads. Raises :class:`UserError` that names each bad parameter, its value and what is
+    allowed.
+    """
+    try:
+        # YAML 1.2, as DVC reads and writes it: PyYAML takes the 1e-05 of `dvc exp run -S` for text.
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; run the stages from the project's root") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        findings = [finding for finding in error.errors() if _concerns(finding, sections)]
+        if findings or not isinstance(content, dict):
+            raise UserError("; ".join(f"{path}: {_explain(finding)}" for finding in findings)) from None
+        return Params.model_construct(
+            **{name: Params.model_fields[name].annotation.model_validate(content[name]) for name in sections}  # type: ignore[union-attr]
+        )
+    return Params.model_construct(**{name: getattr(params, name) for name in sections})
+
+
+def _concerns(finding: Any, sections: Iterable[str]) -> bool:
+    return not finding["loc"] or finding["type"] in _UNKNOWN or finding["loc"][0] in sections
+
+
+def _explain(finding: Any) -> str:
+    """One of pydantic's findings in the project's words."""
+    place = [str(part) for part in finding["loc"] if part != "[key]"]
+    name, value = ".".join(place), finding["input"]
+    match finding["type"]:
+        case "extra_forbidden":
+            return f"unknown parameter {name}; allowed here: {', '.join(_allowed(place[:-1]))}"
+        case "unknown_axis":
+            axes = "layers, learning_rate, dropout, l2, units_1, dropout_1, l2_1 and so on"
+            return f"unknown parameter {name}.{finding['msg']}; allowed here: {axes}"
+        case "missing":
+            return f"{name} is missing"
+        case "string_pattern_mismatch":
+            return f"{'.'.join(place[:-1])} has the name {value!r}; allowed: letters, digits, - and _"
+        case "value_error":
+            said = str(finding["ctx"]["error"])
+            # What a section says begins with the parameter within it; what a value says is only what is allowed.
+            whole = " is missing" in said or "; allowed" in said
+            return f"{name}.{said}" if whole else f"{name} is {_written(value)}; allowed: {said}"
+    return f"{name or 'the content'} is {_written(value)}; allowed: {finding['msg'].removeprefix('Input should be ')}"
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).replace("'", "") if value not in (None, "") else "empty"
+
+
+def _allowed(place: list[str]) -> Iterable[str]:
+    """The parameters that the section at ``place`` may have."""
+    section: Any = Params
+    for part in place:
+        # A mapping from names to sections has these as its second argument.
+        section = section.model_fields[part].annotation if hasattr(section, "model_fields") else get_args(section)[1]
+    # Of a search's axis, which is a list or a mapping, only the latter has parameters.
+    fields: Iterable[str] = (section if hasattr(section, "model_fields") else Range).model_fields
+    return fields

@@ -1,0 +1,153 @@
+"""The runs that params.yaml declares, and what each of them trains."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.files.errors import UserError
+from pipeline.files.runs import Run
+from pipeline.params.kinds import Layers
+from pipeline.params.reading import Params, SectionName
+from pipeline.params.search import SearchParams
+from pipeline.params.training import Precision, TrainParams
+
+# The section of params.yaml that declares each group's runs, in the order of the study.
+SECTION_OF: Mapping[str, SectionName] = {
+    "baseline": "baseline",
+    "scale": "scale",
+    "regularise": "reg",
+    "ablation": "ablation",
+    "tune": "tune",
+}
+
+
+@dataclass(frozen=True)
+class DenseNetwork:
+    """A fully connected network.
+
+    ``units``, ``l2`` and ``dropout`` have an entry per hidden layer: its width, the factor of the penalty l2 * sum(w^2)
+    on its kernel, and the fraction of its outputs that is dropped in training (0: no dropout layer).
+    """
+
+    units: tuple[int, ...] = ()
+    l2: tuple[float, ...] = ()
+    dropout: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    With ``patience``, training stops after so many epochs without a lower val_loss, and the weights of the epoch with
+    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept. With
+    ``reduce_lr_patience`` other than 0, the learning rate is halved each time that so many epochs brought no lower
+    val_loss.
+    """
+
+    epochs: int
+    batch_size: int
+    precision: Precision
+    learning_rate: float
+    patience: int | None = None
+    reduce_lr_patience: int = 0
+
+
+def section_of(group: str) -> SectionName:
+    """The section of params.yaml that declares the runs of ``group``. Raises :class:`UserError` for another group."""
+    if group not in SECTION_OF:
+        raise UserError(f"no group {group!r}; allowed: {', '.join(SECTION_OF)}")
+    return SECTION_OF[group]
+
+
+def runs_of(params: Params, group: str) -> list[Run]:
+    """The declared runs of one group, whose section ``params`` must hold."""
+    match group:
+        case "scale":
+            names: Iterable[str] = params.scale.architectures
+        case "ablation":
+            names = params.ablation.runs
+        case "tune":
+            names = params.tune.searches
+        case _:
+            names = [group]
+    return [Run(group, name) for name in names]
+
+
+def declared(params: Params) -> dict[str, list[Run]]:
+    """All runs of params.yaml by group, in the order of the study."""
+    return {group: runs_of(params, group) for group in SECTION_OF}
+
+
+def find(params: Params, group: str, name: str) -> Run:
+    """One run. Raises :class:`UserError` when params.yaml does not declare it."""
+    runs = runs_of(params, group)
+    if Run(group, name) not in runs:
+        raise UserError(f"no run {name!r}; allowed: {', '.join(run.name for run in runs)}")
+    return Run(group, name)
+
+
+def trained(
+    params: Params, run: Run, hyperparameters: Mapping[str, float] | None = None
+) -> tuple[DenseNetwork, Recipe]:
+    """What ``run`` trains; ``hyperparameters`` are those of its winner if it is a search.
+
+    ``params`` must hold the sections of the run's group and train. Raises ValueError for a search without
+    ``hyperparameters``.
+    """
+    train = params.train
+    match run.group:
+        case "baseline":
+            return DenseNetwork(), _recipe(train, params.baseline.learning_rate)
+        case "scale":
+            return uniform(params.scale.architectures[run.name]), _recipe(train, params.scale.learning_rate)
+        case "regularise":
+            reg = params.reg
+            network = uniform(reg.units, reg.l2, reg.dropout, reg.dropout_after)
+            return network, _recipe(train, reg.learning_rate, reg.patience, reg.reduce_lr_patience)
+        case "ablation":
+            shared, own = params.ablation, params.ablation.runs[run.name]
+            network = uniform(own.units or shared.units, own.l2, own.dropout, own.dropout_after)
+            patience = own.patience or shared.patience
+            return network, _recipe(train, own.learning_rate, patience, own.reduce_lr_patience)
+    if hyperparameters is None:
+        raise ValueError(f"{run} is a search: what its winner trains follows from hyperparameters")
+    search = params.tune.searches[run.name]
+    # As in the study, the rate is halved in a search's trials alone.
+    recipe = _recipe(train, hyperparameters["learning_rate"], search.patience, epochs=search.max_epochs)
+    return searched_network(search, hyperparameters), recipe
+
+
+def _recipe(
+    train: TrainParams,
+    learning_rate: float,
+    patience: int | None = None,
+    reduce_lr_patience: int = 0,
+    epochs: int | None = None,
+) -> Recipe:
+    epochs = train.epochs if epochs is None else epochs
+    return Recipe(epochs, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
+
+
+def uniform(units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout_after: Layers = "all") -> DenseNetwork:
+    """The same penalty on every hidden layer, and the same dropout after those that ``dropout_after`` counts from 1."""
+    layers = range(1, len(units) + 1)
+    dropped = layers if dropout_after == "all" else dropout_after
+    return DenseNetwork(
+        units=tuple(units),
+        l2=tuple(l2 for _ in layers),
+        dropout=tuple(dropout if layer in dropped else 0.0 for layer in layers),
+    )
+
+
+def searched_network(search: SearchParams, hyperparameters: Mapping[str, float]) -> DenseNetwork:
+    """The network of a trial of ``search`` with these ``hyperparameters``."""
+    layers = range(1, int(hyperparameters["layers"]) + 1)
+
+    def of(layer: int, name: str) -> float:
+        return float(hyperparameters[name] if name in hyperparameters else hyperparameters[f"{name}_{layer}"])
+
+    dropped = layers if search.dropout_after == "all" else search.dropout_after
+    return DenseNetwork(
+        units=tuple(int(hyperparameters[f"units_{layer}"]) for layer in layers),
+        l2=tuple(of(layer, "l2") for layer in layers),
+        dropout=tuple(of(layer, "dropout") if layer in dropped else 0.0 for layer in layers),
+    )

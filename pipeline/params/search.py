@@ -1,0 +1,232 @@
+"""What a search is: its algorithm, how long its trials train, and its space, an axis for every hyperparameter."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.params.kinds import (
+    Integer,
+    Layers,
+    Number,
+    ParamSection,
+    Patience,
+    ReduceRatePatience,
+    RunName,
+    filled_list,
+    number,
+)
+
+# Of each hyperparameter: its least value, its greatest, and whether it is a whole number. Dropout stays below 1.
+_LIMITS = {
+    "layers": (1, 16, True),
+    "units": (1, 2**20, True),
+    "dropout": (0, 0.99, False),
+    "l2": (0, math.inf, False),
+    "learning_rate": (1e-12, math.inf, False),
+}
+_OF_ALL = ("layers", "dropout", "l2", "learning_rate")
+_OF_A_LAYER = ("units", "dropout", "l2")
+
+
+class Choices(ParamSection):
+    """An axis of some values. One value: the hyperparameter is fixed."""
+
+    values: tuple[float, ...]
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("values that differ from each other")
+        return values
+
+    @property
+    def count(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value."""
+        return min(self.values), max(self.values)
+
+
+class Range(ParamSection):
+    """An axis from ``min`` to ``max``, both included: in steps, or continuous, then on a linear or a log scale."""
+
+    min: Number
+    max: Number
+    step: Annotated[Number, Field(gt=0)] | None = None
+    sampling: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Range":
+        if self.min > self.max:
+            raise ValueError(f"min is {self.min:g}; allowed: up to max, which is {self.max:g}")
+        if self.sampling == "log" and self.min <= 0:
+            raise ValueError(f"min is {self.min:g}; allowed where sampling is log: above 0")
+        if self.sampling == "log" and self.step is not None:
+            raise ValueError(f"step is {self.step:g}; allowed where sampling is log: none")
+        return self
+
+    @property
+    def values(self) -> tuple[float, ...] | None:
+        """All values in order; None where the axis is continuous."""
+        if self.min == self.max:
+            return (self.min,)
+        if self.step is None:
+            return None
+        steps = math.floor((self.max - self.min) / self.step + 1e-9)
+        return tuple(round(self.min + step * self.step, 12) for step in range(steps + 1))
+
+    @property
+    def count(self) -> float:
+        """How many values there are; infinite where the axis is continuous."""
+        return math.inf if self.values is None else len(self.values)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value."""
+        return self.min, self.max
+
+
+def _axis(value: Any) -> Choices | Range:
+    if isinstance(value, dict):
+        return Range.model_validate(value)
+    return Choices(values=tuple(number(entry) for entry in filled_list(value)))
+
+
+Axis = Annotated[Choices | Range, PlainValidator(_axis)]
+
+
+class SearchParams(ParamSection):
+    """One search. Its winner is trained afresh for every seed of ``train.seeds``.
+
+    ``space`` has the axes layers (how many hidden layers), units_1, units_2, ..., learning_rate, and dropout and l2:
+    with a number one for each layer, without one that all share. ``max_epochs`` is what a trial trains at most, and
+    ``factor`` by how much Hyperband (Li et al., 2018) divides its trials from rung to rung; ``max_trials`` is for
+    random and bayesian. A ``reduce_lr_patience`` of 0 leaves the learning rate of a trial as it is.
+    """
+
+    algorithm: Literal["hyperband", "grid", "random", "bayesian"]
+    seed: Annotated[Integer, Field(ge=0, lt=2**31)]
+    max_epochs: Annotated[Integer, Field(ge=1)]
+    factor: Annotated[Integer, Field(ge=2)]
+    max_trials: Annotated[Integer, Field(ge=1)]
+    patience: Patience
+    reduce_lr_patience: ReduceRatePatience
+    dropout_after: Layers
+    space: Annotated[dict[str, Axis], BeforeValidator(lambda value: value or {})]
+
+    @property
+    def layers(self) -> list[int]:
+        """The numbers of hidden layers that the space allows."""
+        return sorted(int(value) for value in self.space["layers"].values or ())
+
+    @property
+    def combinations(self) -> float:
+        """The size of the space; infinite where an axis is continuous."""
+        shared = math.prod(
+            axis.count for name, axis in self.space.items() if "_" not in name or name == "learning_rate"
+        )
+        shared /= self.space["layers"].count
+        total = 0.0
+        for layers in self.layers:
+            per_layer = (axis.count for name, axis in self.space.items() if _layer(name) in range(1, layers + 1))
+            total += shared * math.prod(per_layer)
+        return total
+
+    @property
+    def planned_trials(self) -> int:
+        """How many trials the search will have."""
+        if self.algorithm == "hyperband":
+            return sum(count for _, count, _ in rungs(self.max_epochs, self.factor))
+        return int(self.combinations if self.algorithm == "grid" else min(self.max_trials, self.combinations))
+
+    @property
+    def planned_epochs(self) -> int:
+        """How many epochs the search will train if no trial stops early."""
+        if self.algorithm != "hyperband":
+            return self.planned_trials * self.max_epochs
+        total = before = 0
+        for round_, count, epochs in rungs(self.max_epochs, self.factor):
+            total += count * (epochs - (before if round_ else 0))
+            before = epochs
+        return total
+
+    @field_validator("space")
+    @classmethod
+    def _complete(cls, space: dict[str, Axis]) -> dict[str, Axis]:
+        for name in ("layers", "learning_rate"):
+            if name not in space:
+                raise ValueError(f"{name} is missing")
+        for name, axis in space.items():
+            kind = name.rpartition("_")[0] if _layer(name) else name
+            if kind not in (_OF_A_LAYER if _layer(name) else _OF_ALL):
+                raise PydanticCustomError("unknown_axis", "{name}", {"name": name})
+            least, greatest, whole = _LIMITS[kind]
+            if axis.limits[0] < least or axis.limits[1] > greatest:
+                raise ValueError(
+                    f"{name} goes from {axis.limits[0]:g} to {axis.limits[1]:g}; allowed: {least:g} to {greatest:g}"
+                )
+            if whole and isinstance(axis, Range) and axis.step is None:
+                if axis.sampling == "log":
+                    raise ValueError(f"{name} has sampling log; allowed: a list, or steps")
+                space[name] = axis = axis.model_copy(update={"step": 1.0})
+            if whole and not all(float(value).is_integer() for value in axis.values or ()):
+                raise ValueError(f"{name} has a fraction; allowed: whole numbers")
+        for layer in range(1, int(space["layers"].limits[1]) + 1):
+            if f"units_{layer}" not in space:
+                raise ValueError(f"units_{layer} is missing, and layers goes up to {layer} or more")
+            for name in ("dropout", "l2"):
+                if (name in space) == (f"{name}_{layer}" in space):
+                    raise ValueError(f"{name} and {name}_{layer} are both there or both missing; allowed: one of them")
+        return space
+
+    @model_validator(mode="after")
+    def _possible(self) -> "SearchParams":
+        deepest = max(self.layers)
+        if self.dropout_after != "all" and max(self.dropout_after, default=0) > deepest:
+            raise ValueError(
+                f"dropout_after is {list(self.dropout_after)}; allowed: all, or layers from 1 to {deepest}"
+            )
+        if self.algorithm == "grid":
+            endless = [name for name, axis in self.space.items() if math.isinf(axis.count)]
+            if endless:
+                raise ValueError(f"space.{endless[0]} has no step; allowed with algorithm grid: lists and steps")
+        if self.algorithm == "hyperband":
+            wanted = sum(trials for round_, trials, _ in rungs(self.max_epochs, self.factor) if round_ == 0)
+            if self.combinations < wanted:
+                raise ValueError(
+                    f"space has {self.combinations:.0f} combinations; allowed with algorithm hyperband, max_epochs "
+                    f"{self.max_epochs} and factor {self.factor}: at least {wanted}; algorithm grid tries them all"
+                )
+        return self
+
+
+class TuneParams(ParamSection):
+    """The searches by name."""
+
+    searches: Annotated[dict[RunName, SearchParams], Field(min_length=1)]
+
+
+def rungs(max_epochs: int, factor: int) -> list[tuple[int, int, int]]:
+    """Hyperband's rungs, in the order of Keras Tuner: (round within its bracket, trials, epochs trained at its end)."""
+    brackets = 1
+    while max_epochs / factor**brackets >= 1:
+        brackets += 1
+    result = []
+    for bracket in reversed(range(brackets)):
+        share = math.ceil(1 + math.log(max_epochs, factor)) / (bracket + 1)
+        for round_ in range(bracket + 1):
+            epochs = math.ceil(max_epochs / factor ** (bracket - round_))
+            result.append((round_, math.ceil(share * factor ** (bracket - round_)), epochs))
+    return result
+
+
+def _layer(name: str) -> int:
+    """The layer that an axis is for, counted from 1; 0 where it is for all."""
+    number_ = name.rpartition("_")[2]
+    return int(number_) if number_.isdecimal() else 0

@@ -1,0 +1,1 @@
+"""The report, the model card and the plots. Nothing here imports TensorFlow."""

@@ -1,0 +1,157 @@
+"""The text of metrics/report.md: every figure in it comes from JSON that a stage wrote, or from the study."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.evaluation.intervals import Comparison, Interval
+from pipeline.reporting.errata import errata
+from pipeline.reporting.markdown import table
+from pipeline.reporting.published import StudySection, questions
+from pipeline.reporting.replication import (
+    TOLERANCE,
+    conclusion,
+    conclusions,
+    differing_accuracies,
+    reported_differences,
+)
+from pipeline.reporting.results import Results
+
+
+def provenance(dataset: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """Where the images come from and how many there are; metrics/dataset.json and metrics/split.json in words."""
+    sizes = ", ".join(f"{sum(split['counts'][name].values()):,} {name}" for name in ("train", "val", "test"))
+    repeated = ", ".join(f"{count} {pair.replace('_', '/')}" for pair, count in split["duplicates"].items())
+    pixels = {
+        True: "the original pixels",
+        False: "lossy: not the original pixels",
+        None: "images of the user's own, brought to 32x32 pixels",
+    }[dataset["lossless"]]
+    return (
+        f"Data: {dataset['dataset']} from {dataset['archive']} ({pixels}), sha256 {dataset['sha256']}; {sizes} images. "
+        f"Exact duplicates between them: {repeated}."
+    )
+
+
+def overview(results: Results) -> str:
+    """All declared runs in one table, and the naive classifier."""
+    rows = [
+        [
+            run.title,
+            f"{result.parameters:,}",
+            f"{result.epochs.mean:.0f}",
+            str(result.val["accuracy"]),
+            str(result.test["accuracy"]),
+            str(result.test["f1"]),
+            str(result.epochs.n),
+        ]
+        for run, result in results.runs.items()
+    ]
+    rows.append(["naive", "", "", "", str(results.naive["accuracy"]), str(results.naive["f1"]), ""])
+    return table(["run", "parameters", "epochs", "val accuracy", "test accuracy", "test F1", "n"], rows)
+
+
+def reported_beside_measured(section: StudySection, results: Results, comparable: bool) -> str:
+    """One section's runs: measured scores and, where they are ``comparable``, what the study reports."""
+    rows = []
+    for run, reported in section.runs.items():
+        val, test = results.runs[run].val, results.runs[run].test
+        row = [run.name, str(val["accuracy"]), str(test["accuracy"]), str(test["f1"])]
+        if comparable:
+            row += [f"{reported[key]:.4f}" if key in reported else "" for key in ("accuracy", "f1")]
+            row.append(f"{test['accuracy'].mean - reported['accuracy']:+.4f}" if reported else "")
+        rows.append(row)
+    header = ["run", "val accuracy", "test accuracy", "test F1"]
+    return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
+
+
+_SEARCHES = """The best val accuracy is that of the winning trial's best epoch: a maximum over all trials, hence
+biased upwards. Trained afresh, the model of the epoch with the lowest val_loss is kept. As in the study, the learning
+rate is then not halved."""
+
+
+def searches(section: StudySection, results: Results) -> str:
+    """What each search cost and found: its winner as a trial, and trained afresh."""
+    rows = []
+    for run in section.runs:
+        search = results.runs[run].search
+        if search is not None:
+            found = ", ".join(f"{name} {value}" for name, value in search.hyperparameters.items())
+            afresh = str(results.runs[run].val["accuracy"])
+            rows.append(
+                [run.name, f"{search.trials}", f"{search.epochs:,}", f"{search.val_accuracy:.4f}", afresh, found]
+            )
+    header = ["search", "trials", "epochs", "best val accuracy", "trained afresh", "hyperparameters of the winner"]
+    return f"{table(header, rows)}\n\n{_SEARCHES}"
+
+
+def compared(comparisons: Mapping[str, Comparison], reported: Mapping[str, float]) -> str:
+    """The study's comparisons with both intervals, beside the differences that it reports."""
+
+    def interval(bounds: Interval | None) -> str:
+        return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
+
+    header = ["question", "difference", "95 % over seeds", "95 % over images", "larger than the spread?"]
+    rows = [
+        [question, f"{c.difference:+.4f}", interval(c.over_seeds), interval(c.over_images), c.verdict]
+        for question, c in comparisons.items()
+    ]
+    if not reported:
+        return table(header, rows)
+    for row, (question, c) in zip(rows, comparisons.items(), strict=True):
+        known = question in reported
+        row += [f"{reported[question]:+.4f}", conclusion(c, reported[question]) or ""] if known else ["", ""]
+    return f"{table([*header, 'reported', 'the study'], rows)}\n\n{conclusions(comparisons, reported)}"
+
+
+def report(results: Results, sections: Sequence[StudySection], comparisons: Mapping[str, Comparison]) -> str:
+    """The whole report."""
+    comparable = results.dataset["dataset"] == "cifar10"
+    reported = reported_differences(sections, questions(results.runs)) if comparable else {}
+    selected = results.selected
+    class_rows = [
+        [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['support'].mean:.0f}"]
+        for name, scores in results.runs[selected].classes.items()
+    ]
+    texts = [
+        "# Measured results",
+        f"Written by the report stage. Seeds: {', '.join(map(str, results.seeds))}. A score is the mean over them, "
+        "with the standard deviation (ddof 1) where there is more than one; precision, recall and F1 are weighted by "
+        "class size. Models are selected by validation accuracy; test scores are reported beside it.",
+        f"Selected: **{selected.title}**, test accuracy {results.runs[selected].test['accuracy']}.",
+        overview(results),
+        "`naive` always names the most frequent class of the training images.",
+        *([f"Not run yet: {', '.join(run.title for run in results.missing)}."] if results.missing else []),
+        provenance(results.dataset, results.split),
+        "![Training images](figures/samples.png)",
+        "# Reported beside measured" if comparable else "# Section by section",
+    ]
+    for section in sections:
+        texts += [f"## {section.title}", reported_beside_measured(section, results, comparable)]
+        if section.id == "tune":
+            texts.append(searches(section, results))
+            texts += [f"![Trials of {run.name}](tune/{run.name}/search.png)" for run in section.runs]
+        if section.id != "study_b":
+            texts.append(f"![Learning curves](figures/learning_curves_{section.id}.png)")
+    if comparable:
+        texts += [
+            f"## Accuracies that differ by more than {TOLERANCE}",
+            differing_accuracies(sections, results),
+        ]
+    texts += [
+        "# Comparisons that the study draws",
+        "Difference in test accuracy, first less second. Over seeds: Student's t for paired runs, which answers "
+        "whether another training would agree. Over images: a paired bootstrap, which answers only whether these "
+        "very models differ.",
+        compared(comparisons, reported),
+    ]
+    if comparable:
+        texts.append("# What the study got wrong")
+        texts += [f"{n}. {wrong} **{here}**" for n, (wrong, here) in enumerate(errata(results), start=1)]
+    texts += [
+        f"# {selected.title} on the test images",
+        table(["class", "precision", "recall", "F1", "images"], class_rows),
+        "![Confusion matrix](figures/confusion_matrix.png)",
+        "Its most confident mistakes, with the probability it gave:",
+        "![Mistakes](figures/mistakes.png)",
+    ]
+    return "\n\n".join(texts) + "\n"

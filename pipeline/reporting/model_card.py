@@ -1,0 +1,100 @@
+"""metrics/model_card.md: what the selected model is, how it was made, how good it is, and what it is not for.
+
+The sections are those of Mitchell et al. (2019), "Model Cards for Model Reporting".
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.evaluation.calibration import Bin, expected_calibration_error
+from pipeline.params.reading import Params
+from pipeline.params.runs import DenseNetwork, Recipe, trained
+from pipeline.reporting.document import provenance
+from pipeline.reporting.markdown import table
+from pipeline.reporting.results import Results
+
+MODEL = "models/selected.keras"
+
+_LOADING = f"""```python
+import keras
+
+model = keras.models.load_model("{MODEL}")
+probabilities = model.predict(images)  # images: uint8 (n, 32, 32, 3), red, green, blue from 0 to 255
+```"""
+
+
+def training(network: DenseNetwork, recipe: Recipe) -> list[list[str]]:
+    """Rows of a name and a value for all that makes up a run."""
+    patience = "no early stopping" if recipe.patience is None else f"{recipe.patience} epochs without a lower val_loss"
+    halved = f"halved after {recipe.reduce_lr_patience} epochs without a lower val_loss"
+    return [
+        ["hidden units", _by_layer(network.units)],
+        ["L2", _by_layer(network.l2)],
+        ["dropout", _by_layer(network.dropout)],
+        ["optimiser", "Adam"],
+        ["learning rate", f"{recipe.learning_rate:g}" + (f", {halved}" if recipe.reduce_lr_patience else "")],
+        ["epochs", f"at most {recipe.epochs}"],
+        ["patience", patience],
+        ["batch size", str(recipe.batch_size)],
+        ["precision", recipe.precision],
+    ]
+
+
+def _by_layer(values: Sequence[Any]) -> str:
+    return ", ".join(f"{value:g}" for value in values) or "none"
+
+
+def card(params: Params, results: Results, reliability: list[Bin]) -> str:
+    """The whole card.
+
+    ``reliability`` is of the selected model, that is of the seed with the best validation accuracy, on the test images.
+    """
+    run = results.selected
+    result = results.runs[run]
+    found = None if result.search is None else {k: float(v) for k, v in result.search.hyperparameters.items()}
+    scores = [
+        [name, str(result.val[name]), str(result.test[name])] for name in ("accuracy", "precision", "recall", "f1")
+    ]
+    classes = [
+        [name, *(str(scores[key]) for key in ("precision", "recall", "f1"))] for name, scores in result.classes.items()
+    ]
+    worst = min(result.classes, key=lambda name: result.classes[name]["f1"].mean)
+    n = result.epochs.n
+    texts = [
+        f"# Model card: {run.title}",
+        f"A fully connected network with {result.parameters:,} parameters "
+        f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
+        f"{len(results.runs)} runs by validation accuracy; the file is the seed whose own is the best, "
+        f"{results.best_seed(run)}. Written by the report stage.",
+        "## Use",
+        f"`dvc get` or `dvc pull {MODEL}`, then:",
+        _LOADING,
+        "Classes, in the order of the output: " + ", ".join(result.classes) + ". For image files of any size: "
+        "`python -m pipeline.predict IMAGE...`.",
+        "## Data",
+        provenance(results.dataset, results.split),
+        "## Training",
+        table(["parameter", "value"], training(*trained(params, run, found))),
+        f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each.",
+        "## Scores",
+        f"Mean over {n} {'seeds' if n > 1 else 'seed'}, with the standard deviation (ddof 1) where there are "
+        "more than one; precision, recall and F1 weighted by class size.",
+        table(["score", "validation", "test"], scores),
+        "On the test images, by class:",
+        table(["class", "precision", "recall", "F1"], classes),
+        "## Calibration",
+        f"Expected calibration error {expected_calibration_error(reliability):.4f} on the test images (Guo et "
+        "al., 2017; 15 bins of equal width; this very model).",
+        "![Reliability](figures/reliability.png)",
+        "## Limits",
+        "\n".join(
+            [
+                f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images, most on {worst}. "
+                "Convolutional networks do far better on such images: this one is for the study of dense ones.",
+                "- It knows no pixel's neighbours: an object moved by a few pixels is another input.",
+                "- It always names one of its classes, whatever the image shows.",
+                "- Test scores hold for images of the same source; how it does on others was not measured.",
+            ]
+        ),
+    ]
+    return "\n\n".join(texts) + "\n"

@@ -1,0 +1,200 @@
+"""Checkpoints of a run that is being trained, in the user's cache folder, so that a killed run goes on where it was.
+
+DVC removes a stage's outputs before it runs, so checkpoints lie outside of them; there they also serve ``dvc exp run
+--temp`` and queue workers. They are keyed by everything that the run depends on, and removed when the stage has written
+its outputs.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from pipeline.files import sources
+from pipeline.files.artefacts import atomic_write
+from pipeline.files.dataset import Split
+from pipeline.files.errors import UserError
+
+VARIABLE = "CIFAR10_STATE"
+_FOLDER = "cifar10-dense-study"
+_KEY = re.compile("[0-9a-f]{20}")
+_DIGEST_BYTES = 32
+
+
+def folder() -> Path:
+    """Where checkpoints lie: a folder in the one that CIFAR10_STATE names, or else in the user's cache.
+
+    Raises :class:`UserError` where that variable holds a relative path: it would mean another folder in a queue worker.
+    """
+    named = os.environ.get(VARIABLE)
+    if named and not Path(named).is_absolute():
+        raise UserError(f"{VARIABLE} is {named}; allowed: an absolute path")
+    return Path(named) / _FOLDER if named else user_cache_path(_FOLDER) / "state"
+
+
+def run_key(configuration: Mapping[str, Any], splits: Sequence[Split], modules: Sequence[str]) -> str:
+    """A hash of what a run depends on: its configuration, the images and labels, the code that trains, the libraries.
+
+    ``modules`` are the names of modules of ours.
+    """
+    digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode())
+    for split in splits:
+        for array in (split.images, split.labels):
+            digest.update(np.ascontiguousarray(array).data)
+    digest.update(sources.digest(modules).encode())
+    for library in ("keras", "keras-tuner", "numpy", "tensorflow"):
+        digest.update(f"{library} {version(library)}".encode())
+    return digest.hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one run, a file each: of its seeds, or of a search's trials.
+
+    Made by :func:`open_checkpoints`; ``path`` None: nothing can be kept.
+    """
+
+    path: Path | None
+
+    def save(self, name: str, arrays: Sequence[npt.NDArray[Any]], metadata: Mapping[str, Any]) -> bool:
+        """Write the checkpoint ``name``, whole or not at all; say why not, and return whether it was written.
+
+        ``metadata`` is of what JSON can hold.
+        """
+        if self.path is None:
+            return False
+        content = io.BytesIO()
+        np.savez(content, np.array(json.dumps(metadata)), *arrays, allow_pickle=False)
+        payload = content.getvalue()
+        try:
+            # No fsync: a killed process loses nothing, and the checksum reveals a file cut short by a power failure.
+            with atomic_write(self.path / f"{name}.checkpoint", fsync=False) as temporary:
+                temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+        except OSError as error:
+            _warn(
+                f"the checkpoint cannot be written ({error.strerror}): "
+                "a kill would lose what was trained since the last"
+            )
+            return False
+        return True
+
+    def load(self, name: str) -> tuple[list[npt.NDArray[Any]], dict[str, Any]] | None:
+        """The checkpoint ``name`` as it was saved, or None where there is none or it is damaged."""
+        path = self.path / f"{name}.checkpoint" if self.path is not None else None
+        if path is None or not path.exists():
+            return None
+        content = path.read_bytes()
+        digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(payload).digest() != digest:
+            _warn(f"{path} is damaged and ignored: {name} starts afresh")
+            return None
+        with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+            metadata, *arrays = (archive[name] for name in archive.files)
+        return arrays, json.loads(str(metadata))
+
+    def discard(self, name: str) -> None:
+        """Remove the checkpoint ``name``."""
+        if self.path is not None:
+            (self.path / f"{name}.checkpoint").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the run's checkpoints, after its outputs have been written, unless another process waits for them."""
+        if self.path is not None and not _wanted(self.path).exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def open_checkpoints(key: str, outputs: Path) -> Iterator[Checkpoints]:
+    """Hold the checkpoints of the run ``key``, and the right to write ``outputs``, against other processes.
+
+    Raises :class:`UserError` that names the process (the orphan of a killed dvc) that writes the same outputs. One in
+    another folder (a queue worker) that trains the same run is waited for. Where their folder cannot be written,
+    a warning says so and the run is trained without any.
+    """
+    path = folder() / key
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(_locked(_digest(str(outputs.absolute())), wait_for=None))
+            locks.enter_context(_locked(key, wait_for=path))
+            path.mkdir(exist_ok=True)
+            for temporary in path.glob(".*"):
+                temporary.unlink()
+        except OSError as error:
+            _warn(
+                f"{path}: {error.strerror}; training goes on, but a kill would lose it. "
+                f"{VARIABLE} may name a folder that can be written"
+            )
+        yield Checkpoints(path if path.is_dir() else None)
+
+
+def clean() -> Iterator[str]:
+    """Remove the checkpoints of all runs that no process is training; yield a line for each."""
+    for path in sorted(path for path in folder().glob("*") if _KEY.fullmatch(path.name)):
+        try:
+            with _locked(path.name, wait_for=None):
+                size = sum(file.stat().st_size for file in path.glob("*.checkpoint"))
+                shutil.rmtree(path)
+                _wanted(path).unlink(missing_ok=True)
+                yield f"removed {path} ({size / 1e6:.0f} MB)"
+        except UserError as error:
+            yield f"kept {path}: {error}"
+
+
+@contextmanager
+def _locked(name: str, wait_for: Path | None) -> Iterator[None]:
+    """Hold the lock ``name``. While another process does, wait for its ``wait_for``, or raise where that is None."""
+    base = folder() / name
+    owner, lock = base.with_suffix(".owner"), FileLock(base.with_suffix(".lock"))
+    base.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        other = owner.read_text() if owner.exists() else "another process"
+        if wait_for is None:
+            raise UserError(f"{other} is training this run; stop it, and run again to continue") from None
+        _warn(f"{other} is training the same run; waiting for it")
+        _wanted(wait_for).touch()
+        lock.acquire()
+    try:
+        if wait_for is not None:
+            _wanted(wait_for).unlink(missing_ok=True)
+        with suppress(OSError):
+            owner.write_text(f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}")
+        yield
+    finally:
+        # Whoever waits for the lock notices that its file is gone, and makes a new one.
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _wanted(path: Path) -> Path:
+    """Exists while another process waits for the checkpoints at ``path``."""
+    return path.with_suffix(".wanted")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say ``message``, once."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Searches for hyperparameters: spaces, oracles, trials, and several processes at one search."""

@@ -1,0 +1,199 @@
+"""A search for hyperparameters with Keras Tuner's oracles; every trial trains as all runs do, and can be continued."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.files import dataset, sources
+from pipeline.files.errors import UserError
+from pipeline.networks import dense
+from pipeline.networks.randomness import Purpose, generator
+from pipeline.params.runs import Recipe, searched_network
+from pipeline.params.search import SearchParams
+from pipeline.params.training import TrainParams
+from pipeline.runtime import checkpoints
+from pipeline.runtime.checkpoints import Checkpoints
+from pipeline.runtime.signals import Stopped, StopRequest, stop_request
+from pipeline.search import distributed, trials
+from pipeline.search.oracles import OBJECTIVE, oracle
+from pipeline.search.space import space
+from pipeline.search.trials import Trial
+from pipeline.training import devices
+from pipeline.training.epoch import CompiledEpoch, DeviceDataset
+from pipeline.training.steps import BatchSteps, forget
+from pipeline.training.trainer import DivergedError, EpochResult, Trainer
+
+# Seconds between two requests for a trial while other workers train what the next one depends on.
+IDLE_SECONDS = 1.0
+
+
+class SearchObserver(AbstractContextManager[Any], Protocol):
+    """What is told of a search while it runs."""
+
+    def started(self, name: str, round_: int, max_epoch: int) -> None:
+        """A trial begins or goes on."""
+
+    def on_epoch(self, epoch: EpochResult) -> None:
+        """An epoch of the running trial has ended."""
+
+    def ended(self, trial: Trial, *, fresh: bool) -> None:
+        """A trial has ended: in this process if ``fresh``, else before."""
+
+    def watch(self, recorded: Sequence[Trial], *, fresh: bool) -> None:
+        """These trials have been recorded so far, new ones in this search's time if ``fresh``."""
+
+    def say(self, message: str) -> None:
+        """Something happened that a person wants to know."""
+
+
+# Called with a title, the number of trials planned and the number of epochs at most.
+Observe = Callable[[str, int, int], SearchObserver]
+
+
+@contextmanager
+def open_search(search: SearchParams, train_params: TrainParams, outputs: Path) -> Iterator[Checkpoints]:
+    """The checkpoints of ``search``, which remain until they are removed.
+
+    See :func:`pipeline.runtime.checkpoints.open_checkpoints`. A worker shares them with its chief. Where nothing can be
+    kept, a temporary folder serves. Raises :class:`UserError` where a chief can keep nothing, because its workers would
+    not find it.
+    """
+    splits = dataset.load("train"), dataset.load("val")
+    shared = train_params.model_dump(include={"batch_size", "precision", "device", "strategy"})
+    key = checkpoints.run_key({"search": repr(search)} | shared, splits, sources.executed(__name__))
+    if distributed.is_worker():
+        yield Checkpoints(checkpoints.folder() / key)
+        return
+    with checkpoints.open_checkpoints(key, outputs) as saved:
+        if saved.path is not None:
+            yield saved
+        elif distributed.is_chief():
+            raise UserError(f"{checkpoints.folder()} cannot be written, where a chief and its workers meet")
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                yield Checkpoints(Path(folder))
+
+
+def run_search(
+    title: str, search: SearchParams, train_params: TrainParams, saved: Checkpoints, observe: Observe
+) -> list[Trial]:
+    """Train what is left of the trials of ``search``, and return all. As a chief, let workers do it.
+
+    Raises :class:`Stopped` after a signal, with everything saved.
+    """
+    folder = _folder(saved)
+    with stop_request() as stop, observe(title, search.planned_trials, search.planned_epochs) as observer:
+        if distributed.is_chief():
+            chooser = oracle(search, folder, lambda names: _prune(folder, names))
+            observer.watch(trials.recorded(folder), fresh=False)
+            distributed.serve(chooser, folder, lambda: observer.watch(trials.recorded(folder), fresh=True), stop)
+        else:
+            if distributed.is_worker():
+                chooser = distributed.Chief(stop)
+                chooser.check(space(search), folder)
+            else:
+                chooser = oracle(search, folder, lambda names: _prune(folder, names))
+                chooser.requeue_all()
+            observer.watch(trials.recorded(folder), fresh=False)
+            with devices.scope(train_params.device, train_params.strategy):
+                train, val = DeviceDataset(dataset.load("train")), DeviceDataset(dataset.load("val"))
+            classes = len(dataset.class_names())
+            worker = _Worker(chooser, search, train_params, saved, stop, observer, train, val, classes)
+            worker.work(os.environ.get(distributed.TUNER_ID, "tuner0"))
+        stop.raise_if_requested(f"{title}, after the last trial", saved=True)
+    return trials.recorded(folder)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What all trials of a search share."""
+
+    chooser: Any
+    search: SearchParams
+    train_params: TrainParams
+    saved: Checkpoints
+    stop: StopRequest
+    observer: SearchObserver
+    train: DeviceDataset
+    val: DeviceDataset
+    classes: int
+    compiled: dict[str, BatchSteps] = field(default_factory=dict)
+
+    def work(self, tuner: str) -> None:
+        """Ask for trials and train them until there are no more."""
+        while (chosen := self.chooser.create_trial(tuner)).status != "STOPPED":
+            if chosen.status == "IDLE":
+                time.sleep(IDLE_SECONDS)
+                if self.stop.number is not None:
+                    raise Stopped(self.stop.number, "stopped while waiting for other workers")
+                continue
+            trial = self._train(chosen.trial_id, chosen.hyperparameters.values)
+            trials.record(_folder(self.saved), trial)
+            self.chooser.update_trial(trial.name, {OBJECTIVE: trial.val_accuracy}, step=trial.epochs)
+            chosen.status = "COMPLETED"
+            self.chooser.end_trial(chosen)
+            self.observer.ended(trial, fresh=True)
+            # A trial whose checkpoint has been pruned will not go on.
+            alive = {path.stem for path in _folder(self.saved).glob("trial-*.checkpoint")}
+            forget(all_but=[steps for name, steps in self.compiled.items() if f"trial-{name}" in alive])
+
+    def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
+        """Train the trial ``name`` with Keras Tuner's ``values`` to the end of its rung."""
+        train = self.train_params
+        max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
+        initial = int(values.get("tuner/initial_epoch", 0))
+        network = searched_network(self.search, values)
+        patience, reduce_lr_patience = self.search.patience, self.search.reduce_lr_patience
+        learning_rate = float(values["learning_rate"])
+        recipe = Recipe(max_epoch, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
+        with devices.scope(train.device, train.strategy):
+            model = dense.build(network.units, network.l2, network.dropout, self.classes)
+            left = max_epoch - initial
+            epoch = CompiledEpoch(model, self.train, self.val, recipe.batch_size, recipe.precision, left)
+        self.compiled[name] = epoch.steps
+        self.observer.started(name, int(values.get("tuner/round", 0)), max_epoch)
+
+        def on_epoch(result: EpochResult) -> None:
+            self.observer.on_epoch(result)
+            self.chooser.heartbeat(name)
+
+        names = [f"trial-{name}"]
+        if values.get("tuner/trial_id"):
+            names.append(f"trial-{values['tuner/trial_id']}")
+        seed = _seed(self.search, values, name, self.saved)
+        try:
+            # Its checkpoint stays for a later rung.
+            trainer = Trainer(model, epoch, recipe, seed, self.saved, self.stop, names, keep_best=False)
+            history = trainer.run(on_epoch)
+            trainer.save()
+        except DivergedError as error:
+            self.observer.say(str(error))
+            return trials.ended(name, values, None, 0, max_epoch)
+        return trials.ended(name, values, history, max(0, len(history.epochs) - initial), max_epoch)
+
+
+def _seed(search: SearchParams, values: Mapping[str, Any], name: str, saved: Checkpoints) -> int:
+    """The seed of a trial; one that continues another has that one's."""
+    known = {trial.name: trial for trial in trials.recorded(_folder(saved))}
+    root, parent = name, values.get("tuner/trial_id")
+    while parent is not None:
+        root, parent = parent, known[parent].parent
+    return int(generator(search.seed, Purpose.TRIAL, int(root)).integers(2**31))
+
+
+def _folder(saved: Checkpoints) -> Path:
+    if saved.path is None:
+        raise ValueError("a search needs a folder for its checkpoints")
+    return saved.path
+
+
+def _prune(folder: Path, names: set[str]) -> None:
+    """Remove the checkpoints of all trials that have ended, but for those of ``names``."""
+    for trial in trials.recorded(folder):
+        if trial.name not in names:
+            (folder / f"trial-{trial.name}.checkpoint").unlink(missing_ok=True)

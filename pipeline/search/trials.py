@@ -1,0 +1,95 @@
+"""The trials of a search: what each trained, what it gave, and which of them won."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.files.artefacts import DECIMALS, write_text
+from pipeline.training.trainer import History
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as it ended.
+
+    ``max_epoch`` is the epoch at which its rung ends; ``epochs`` how many it and its parents trained in all, of which
+    ``epochs_trained`` are its own. A trial that diverged has a val_accuracy of 0 and no val_loss.
+    """
+
+    name: str
+    parent: str | None
+    round: int
+    max_epoch: int
+    epochs: int
+    epochs_trained: int
+    val_accuracy: float
+    val_loss: float | None
+    hyperparameters: Mapping[str, float]
+
+
+def ended(name: str, values: Mapping[str, Any], history: History | None, trained: int, max_epoch: int) -> Trial:
+    """The trial ``name`` with Keras Tuner's ``values``, its hyperparameters; ``history`` None: it diverged."""
+    epochs = history.epochs if history is not None else []
+    return Trial(
+        name=name,
+        parent=values.get("tuner/trial_id"),
+        round=int(values.get("tuner/round", 0)),
+        max_epoch=max_epoch,
+        epochs=len(epochs),
+        epochs_trained=trained,
+        val_accuracy=max((epoch.val.accuracy for epoch in epochs), default=0.0),
+        val_loss=min((epoch.val.loss for epoch in epochs), default=None),
+        hyperparameters={key: value for key, value in values.items() if not key.startswith("tuner/")},
+    )
+
+
+def record(folder: Path, trial: Trial) -> None:
+    """Keep ``trial`` in ``folder``."""
+    write_text(folder / f"trial-{trial.name}.json", json.dumps(asdict(trial)))
+
+
+def recorded(folder: Path) -> list[Trial]:
+    """All trials kept in ``folder``, in the order of their names."""
+    return [Trial(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("trial-*.json"))]
+
+
+def winner(trials: Sequence[Trial]) -> Trial:
+    """The highest val_accuracy among the trials of the highest rung; of equals the first."""
+    highest = max(trial.max_epoch for trial in trials)
+    return max((trial for trial in trials if trial.max_epoch == highest), key=lambda trial: trial.val_accuracy)
+
+
+def summary(trials: Sequence[Trial]) -> dict[str, Any]:
+    """What a search cost, and its :func:`winner`."""
+    best = winner(trials)
+    return {
+        "trials": len(trials),
+        "epochs_spent": sum(trial.epochs_trained for trial in trials),
+        "winner": {
+            "trial": best.name,
+            "val_accuracy": best.val_accuracy,
+            "val_loss": best.val_loss,
+            "epochs": best.epochs,
+            # As text: rounded to six decimals most penalties would be 0.
+            "hyperparameters": {axis: f"{value:.6g}" for axis, value in best.hyperparameters.items()},
+        },
+    }
+
+
+def write_csv(path: Path, trials: Sequence[Trial]) -> None:
+    """A row per trial: rung, epochs, scores and hyperparameters."""
+    axes = sorted({axis for trial in trials for axis in trial.hyperparameters})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "parent", "round", "budget", "epochs", "val_accuracy", "val_loss", *axes])
+    for trial in trials:
+        row: list[object] = [trial.name, trial.parent, trial.round, trial.max_epoch, trial.epochs]
+        scores = (trial.val_accuracy, trial.val_loss)
+        row += ["" if score is None else round(score, DECIMALS) for score in scores]
+        values = (trial.hyperparameters.get(axis) for axis in axes)
+        writer.writerow([*row, *("" if value is None else f"{value:.6g}" for value in values)])
+    write_text(path, text.getvalue())

@@ -1,0 +1,192 @@
+"""One seed of one run: epoch after epoch, early stopping, the weights that are kept, and a checkpoint to go on from."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.files.errors import UserError
+from pipeline.networks.backend import keras
+from pipeline.networks.dense import initialise
+from pipeline.params.runs import Recipe
+from pipeline.runtime.checkpoints import Checkpoints
+from pipeline.runtime.signals import StopRequest
+from pipeline.training.epoch import CompiledEpoch, LossAndAccuracy, Progress
+from pipeline.training.schedules import halved_on_plateau
+
+# A kill costs at most so much training, or an epoch where that is longer.
+SAVE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave. ``number`` counts from 1; ``seconds`` is for the console and never written to an output."""
+
+    number: int
+    train: LossAndAccuracy
+    val: LossAndAccuracy
+    seconds: float
+
+
+class DivergedError(UserError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass
+class History:
+    """All epochs of one seed so far."""
+
+    epochs: list[EpochResult]
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch whose val_loss is the lowest; of equals the first. 0 before the first epoch."""
+        return min(self.epochs, key=lambda epoch: epoch.val.loss).number if self.epochs else 0
+
+    def kept_epoch(self, recipe: Recipe) -> int:
+        """The number of the epoch whose weights are kept: the best with early stopping, else the last."""
+        return len(self.epochs) if recipe.patience is None else self.best_epoch
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """The median, because the first epoch includes compilation."""
+        return median(epoch.seconds for epoch in self.epochs)
+
+
+class Trainer:
+    """Trains ``model`` from the initial weights that follow from ``seed``.
+
+    It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted; what has been trained
+    to the end is not trained again. ``names``: of its checkpoint, and after it of those that it may go on from instead.
+    ``keep_best``: whether weights are remembered for :meth:`restore_best_weights`. ``save_seconds``: a kill costs at
+    most so much training, or an epoch where that is longer.
+    """
+
+    def __init__(
+        self,
+        model: keras.Sequential,
+        epoch: CompiledEpoch,
+        recipe: Recipe,
+        seed: int,
+        checkpoints: Checkpoints,
+        stop: StopRequest,
+        names: Sequence[str] = (),
+        *,
+        keep_best: bool = True,
+        save_seconds: float = SAVE_SECONDS,
+    ) -> None:
+        self._model, self._epoch, self._recipe = model, epoch, recipe
+        self._seed, self._checkpoints, self._stop = seed, checkpoints, stop
+        names = names or (f"seed-{seed}",)
+        self._name, self._label = names[0], names[0].replace("-", " ")
+        self._keeps_best = keep_best and recipe.patience is not None
+        self._save_seconds = save_seconds
+        self._history = History([])
+        self._progress = Progress()
+        self._seconds = 0.0
+        self._best_weights: list[npt.NDArray[np.float32]] = []
+        self._restored_best = False
+        self._saved_at = time.monotonic()
+        saved = next(filter(None, map(checkpoints.load, names)), None)
+        if saved is None:
+            initialise(model, seed)
+            epoch.reset()
+        else:
+            self._restore(*saved)
+
+    def run(self, on_epoch: Callable[[EpochResult], None]) -> History:
+        """Train to the end of the recipe.
+
+        ``on_epoch`` is called for each epoch, those before an interruption included. Raises :class:`DivergedError` when
+        the loss is no longer finite and, after a signal, with the state saved,
+        :class:`pipeline.runtime.signals.Stopped`.
+        """
+        if self._history.epochs or self._progress.batches:
+            within = f", batch {self._progress.batches}" if self._progress.batches else ""
+            print(f"{self._label}: continues after epoch {len(self._history.epochs)}{within}", flush=True)
+        for epoch in self._history.epochs:
+            on_epoch(epoch)
+        while not self._finished:
+            on_epoch(self._next_epoch())
+        return self._history
+
+    def restore_best_weights(self) -> None:
+        """Leave the weights to be kept in the model, and nothing else in the checkpoint."""
+        if not self._restored_best:
+            if self._keeps_best:
+                self._model.set_weights(self._best_weights)
+            self._restored_best = True
+            self._checkpoints.save(self._name, self._model.get_weights(), self._metadata())
+
+    def save(self) -> bool:
+        """Write the checkpoint; return whether that was possible."""
+        self._saved_at = time.monotonic()
+        return self._checkpoints.save(self._name, [*self._epoch.state, *self._best_weights], self._metadata())
+
+    @property
+    def _finished(self) -> bool:
+        """Whether the last epoch, or the end of patience, has been reached."""
+        done, patience = len(self._history.epochs), self._recipe.patience
+        impatient = patience is not None and done - self._history.best_epoch >= patience
+        return done >= self._recipe.epochs or impatient
+
+    def _next_epoch(self) -> EpochResult:
+        """Train and validate one epoch, or the rest of one."""
+        val_losses = (epoch.val.loss for epoch in self._history.epochs)
+        learning_rate = halved_on_plateau(self._recipe.learning_rate, val_losses, self._recipe.reduce_lr_patience)
+        number = len(self._history.epochs) + 1
+        started = time.perf_counter() - self._seconds
+        for progress in self._epoch.train(self._seed, number - 1, learning_rate, self._progress):
+            self._progress, self._seconds = progress, time.perf_counter() - started
+            if self._stop.number is not None:
+                place = f"{self._label}, epoch {number} of {self._recipe.epochs}"
+                self._stop.raise_if_requested(place, saved=self.save())
+        train, val = self._epoch.mean(self._progress), self._epoch.validate()
+        if not (math.isfinite(train.loss) and math.isfinite(val.loss)):
+            self._checkpoints.discard(self._name)
+            raise DivergedError(
+                f"{self._label}: the loss is not finite after epoch {number}; "
+                f"learning_rate is {learning_rate}, try a smaller one"
+            )
+        epoch = EpochResult(number, train, val, time.perf_counter() - started)
+        self._history.epochs.append(epoch)
+        self._progress, self._seconds = Progress(), 0.0
+        if self._keeps_best and self._history.best_epoch == number:
+            self._best_weights = self._model.get_weights()
+        # Save now if the next epoch would push unsaved work past the limit.
+        if time.monotonic() - self._saved_at + epoch.seconds > self._save_seconds:
+            self.save()
+        return epoch
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "epochs": [asdict(epoch) for epoch in self._history.epochs],
+            "progress": asdict(self._progress),
+            "seconds": self._seconds,
+            "restored_best": self._restored_best,
+        }
+
+    def _restore(self, arrays: list[npt.NDArray[np.float32]], metadata: dict[str, Any]) -> None:
+        self._history = History(
+            [
+                EpochResult(
+                    entry["number"],
+                    LossAndAccuracy(**entry["train"]),
+                    LossAndAccuracy(**entry["val"]),
+                    entry["seconds"],
+                )
+                for entry in metadata["epochs"]
+            ]
+        )
+        self._progress, self._seconds = Progress(**metadata["progress"]), metadata["seconds"]
+        self._restored_best = metadata["restored_best"]
+        if self._restored_best:
+            self._model.set_weights(arrays)
+        else:
+            count = len(self._epoch.state)
+            self._epoch.state, self._best_weights = arrays[:count], arrays[count:]

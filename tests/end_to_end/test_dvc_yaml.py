@@ -1,0 +1,70 @@
+"""dvc.yaml against what the code really does."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from pipeline.files import sources
+from tests.conftest import ROOT
+
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+TEST_SET = re.compile(r"data/prepared/test\b|data/prepared$|data$")
+
+
+def definition(stage: str) -> dict[str, Any]:
+    defined: dict[str, Any] = STAGES[stage].get("do", STAGES[stage])
+    return defined
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_the_modules_that_it_executes(stage: str) -> None:
+    executed = {str(sources.path_of(module).relative_to(ROOT)) for module in sources.executed(f"pipeline.{stage}")}
+    assert {path for path in definition(stage)["deps"] if path.endswith(".py")} == executed
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_evaluate_sees_the_test_set(stage: str) -> None:
+    sees = any(TEST_SET.match(dependency) for dependency in definition(stage)["deps"])
+    assert sees == (stage == "evaluate")
+
+
+def parameters(stage: Any) -> set[str]:
+    return {name for dependency in stage.params for name in dependency.params}
+
+
+def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_parameter_is_a_dependency_of_some_stage_and_none_is_made_up() -> None:
+    declared = list(leaves(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    names = {name for stage in Repo(str(ROOT)).index.stages for name in parameters(stage)}
+    for name in names:
+        assert any(leaf == name or leaf.startswith(f"{name}.") for leaf in declared), name
+    for leaf in declared:
+        assert any(leaf == name or leaf.startswith(f"{name}.") for name in names), leaf
+
+
+def test_training_depends_on_its_own_parameters_at_the_leaf() -> None:
+    declared = set(leaves(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    for stage in Repo(str(ROOT)).index.stages:
+        group, _, name = stage.addressing.partition("@")
+        if group not in ("evaluate", "report"):
+            assert parameters(stage) - declared <= {f"ablation.runs.{name}", f"tune.searches.{name}"}
+
+
+def test_metrics_are_kept_in_git() -> None:
+    for stage in STAGES:
+        for kind in ("metrics", "plots"):
+            for output in definition(stage).get(kind, []):
+                ((path, options),) = output.items()
+                assert path.startswith("metrics/")
+                assert options["cache"] is False

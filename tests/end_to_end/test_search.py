@@ -1,0 +1,279 @@
+"""Searches on digits as real processes: the same trials again, after a kill, and with a chief and workers."""
+
+import csv
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, copy_project
+
+SEARCH = "tune.searches.broad"
+# Twelve rungs' worth of trials in seconds: brackets of 4@2, 2@4 ... see Keras Tuner.
+SMALL = {
+    f"{SEARCH}.max_epochs": 8,
+    f"{SEARCH}.factor": 2,
+    f"{SEARCH}.space.units_1": [16, 32],
+    f"{SEARCH}.space.units_2": [16, 32],
+    f"{SEARCH}.space.units_3": [16, 32],
+    f"{SEARCH}.space.units_4": [16, 32],
+    "train.seeds": [100],
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = copy_project(tmp_path_factory.mktemp("tune"))
+    project.set_params(**SMALL)
+    project.succeed("python", "-m", "pipeline.fetch")
+    project.succeed("python", "-m", "pipeline.preprocess")
+    return project
+
+
+@pytest.fixture(autouse=True)
+def states(project: Project, tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own for each test's states, and parameters of its own."""
+    params = project.folder / "params.yaml"
+    before = params.read_text()
+    project.environment["CIFAR10_STATE"] = str(tmp_path / "states")
+    yield tmp_path / "states" / "cifar10-dense-study"
+    del project.environment["CIFAR10_STATE"]
+    params.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    project.succeed("python", "-m", "pipeline.tune", "broad", CIFAR10_STATE=str(tmp_path_factory.mktemp("states")))
+    return take_outputs(project)
+
+
+def take_outputs(project: Project) -> dict[str, bytes]:
+    places = [project.folder / "models" / "tune", project.folder / "metrics" / "tune"]
+    taken = {}
+    for path in (path for place in places for path in sorted(place.rglob("*")) if path.is_file()):
+        taken[str(path.relative_to(project.folder))] = path.read_bytes()
+        path.unlink()
+    return taken
+
+
+def rows(outputs: dict[str, bytes]) -> list[dict[str, str]]:
+    return list(csv.DictReader(outputs["metrics/tune/broad/trials.csv"].decode().splitlines()))
+
+
+def start(project: Project, search: str = "broad", **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["python", "-m", "pipeline.tune", search],
+        cwd=project.folder,
+        env=project.environment | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_the_same_search_gives_the_same_trials_scores_and_winner(
+    project: Project, undisturbed: dict[str, bytes]
+) -> None:
+    project.succeed("python", "-m", "pipeline.tune", "broad")
+    assert take_outputs(project) == undisturbed
+
+
+def test_the_winner_is_the_best_of_the_highest_rung(undisturbed: dict[str, bytes]) -> None:
+    winner = json.loads(undisturbed["metrics/tune/broad.json"])["search"]["winner"]
+    highest = [row for row in rows(undisturbed) if row["budget"] == "8"]
+    assert winner["trial"] == max(highest, key=lambda row: float(row["val_accuracy"]))["trial"]
+    assert len({row["budget"] for row in rows(undisturbed)}) == 4
+
+
+def test_a_trial_of_a_later_rung_goes_on_from_the_best_of_the_one_before(undisturbed: dict[str, bytes]) -> None:
+    by_name = {row["trial"]: row for row in rows(undisturbed)}
+    promoted = [row for row in by_name.values() if row["parent"]]
+    assert promoted
+    for row in promoted:
+        parent = by_name[row["parent"]]
+        assert int(row["budget"]) > int(parent["budget"])
+        assert row["learning_rate"] == parent["learning_rate"]
+    first = [row for row in by_name.values() if row["budget"] == "1"]
+    kept = {row["parent"] for row in promoted if row["budget"] == "2"} & {row["trial"] for row in first}
+    best = sorted(first, key=lambda row: float(row["val_accuracy"]), reverse=True)[: len(kept)]
+    assert {row["trial"] for row in best} == kept
+
+
+def test_a_search_that_is_killed_ends_as_one_that_was_not(
+    project: Project, states: Path, undisturbed: dict[str, bytes]
+) -> None:
+    for trials in (2, 9, 20):
+        kill_after(trials, start(project), states)
+    project.succeed("python", "-m", "pipeline.tune", "broad")
+    assert take_outputs(project) == undisturbed
+    assert list(states.iterdir()) == []
+
+
+def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> None:
+    while len(list(states.glob("*/trial-*.json"))) < trials:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trials"),
+    # Bayesian search begins with three random trials for each axis.
+    [("grid", 6), ("random", 6), ("bayesian", 18)],
+)
+def test_so_does_one_of_another_algorithm(project: Project, states: Path, algorithm: str, trials: int) -> None:
+    search = "tune.searches.final"
+    rates: object = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
+    space = {"layers": [1], "units_1": [8], "learning_rate": rates, "dropout": [0], "l2": [0]}
+    settings = {"algorithm": algorithm, "max_trials": trials, "max_epochs": 2, "dropout_after": [], "space": space}
+    project.set_params(**{f"{search}.{name}": value for name, value in settings.items()})
+    project.succeed("python", "-m", "pipeline.tune", "final")
+    undisturbed = take_outputs(project)
+    for done in (2, trials - 1):
+        kill_after(done, start(project, "final"), states)
+    project.succeed("python", "-m", "pipeline.tune", "final")
+    assert take_outputs(project) == undisturbed
+    assert len(undisturbed["metrics/tune/final/trials.csv"].splitlines()) == 1 + trials
+
+
+def test_losers_are_pruned(project: Project, states: Path, undisturbed: dict[str, bytes]) -> None:
+    process = start(project)
+    most = 0
+    while process.poll() is None:
+        most = max(most, len(list(states.glob("*/trial-*.checkpoint"))))
+        time.sleep(0.002)
+    assert process.returncode == 0
+    assert take_outputs(project) == undisturbed
+    # What the second rung of the largest bracket takes, and the one that is running.
+    assert 2 <= most <= len([row for row in rows(undisturbed) if row["budget"] == "2" and row["parent"]]) + 2
+
+
+def test_a_trial_that_diverges_loses_and_says_so(project: Project) -> None:
+    search = "tune.searches.final"
+    small = {f"{search}.space.units_{layer}": [8] for layer in (1, 2, 3)}
+    rates = {f"{search}.space.learning_rate": [1e-3, 1e30], f"{search}.max_epochs": 2, f"{search}.space.l2": [1e-5]}
+    project.set_params(**small, **rates)
+    output = project.succeed("python", "-m", "pipeline.tune", "final")
+    assert "the loss is not finite after epoch 1; learning_rate is 1e+30" in output
+    results = json.loads((project.folder / "metrics/tune/final.json").read_text())["search"]
+    assert results["trials"] == 4
+    assert results["winner"]["hyperparameters"]["learning_rate"] == "0.001"
+    take_outputs(project)
+
+
+def cluster(tuner: str, port: int) -> dict[str, str]:
+    return {
+        "KERASTUNER_TUNER_ID": tuner,
+        "KERASTUNER_ORACLE_IP": "127.0.0.1",
+        "KERASTUNER_ORACLE_PORT": str(port),
+        "CIFAR10_WORKER_TIMEOUT": "120",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_a_chief_and_two_workers_of_which_one_is_killed_and_started_again(
+    project: Project, states: Path, undisturbed: dict[str, bytes]
+) -> None:
+    port = free_port()
+    chief = start(project, **cluster("chief", port))
+    workers = [start(project, **cluster(f"worker-{number}", port)) for number in (1, 2)]
+    while len(list(states.glob("*/trial-*.json"))) < 3:
+        assert chief.poll() is None, chief.communicate()
+        time.sleep(0.01)
+    workers[0].send_signal(signal.SIGKILL)
+    workers[0].communicate()
+    workers[0] = start(project, **cluster("worker-1", port))
+    for process in (*workers, chief):
+        printed = process.communicate(timeout=240)
+        assert process.returncode == 0, printed
+    outputs = take_outputs(project)
+    assert len(rows(outputs)) == len(rows(undisturbed))
+
+
+def test_a_chief_without_workers_ends_with_a_clear_message(project: Project) -> None:
+    chief = project.run(
+        "python", "-m", "pipeline.tune", "broad", **cluster("chief", free_port()) | {"CIFAR10_WORKER_TIMEOUT": "3"}
+    )
+    assert chief.returncode == 1
+    assert "no worker was heard of for 3 s" in chief.stderr
+    assert take_outputs(project) == {}
+
+
+def test_a_chief_that_is_killed_and_started_again_keeps_its_worker(
+    project: Project, states: Path, undisturbed: dict[str, bytes]
+) -> None:
+    port = free_port()
+    chief = start(project, **cluster("chief", port))
+    worker = start(project, **cluster("worker-1", port))
+    kill_after(4, chief, states)
+    chief = start(project, **cluster("chief", port))
+    for process in (worker, chief):
+        printed = process.communicate(timeout=240)
+        assert process.returncode == 0, printed
+        assert not any(line.isdigit() for line in printed[0].splitlines()), printed
+    outputs = take_outputs(project)
+    assert [row["trial"] for row in rows(outputs)] == [row["trial"] for row in rows(undisturbed)]
+    assert list(states.iterdir()) == []
+
+
+def test_a_worker_of_another_search_is_refused(project: Project) -> None:
+    port = free_port()
+    chief = start(project, **cluster("chief", port))
+    worker = project.run("python", "-m", "pipeline.tune", "final", **cluster("worker-1", port))
+    assert worker.returncode == 1
+    assert worker.stderr.startswith(
+        f"tune: the chief at 127.0.0.1:{port} runs another search, or keeps its checkpoints"
+    )
+    elsewhere = cluster("worker-1", port) | {"CIFAR10_STATE": str(project.folder / "elsewhere")}
+    worker = project.run("python", "-m", "pipeline.tune", "broad", **elsewhere)
+    assert "or keeps its checkpoints elsewhere than" in worker.stderr
+    second = project.run("python", "-m", "pipeline.tune", "final", **cluster("chief", port))
+    assert second.returncode == 1
+    assert "where this machine cannot listen, or something does" in second.stderr
+    chief.terminate()
+    _, errors = chief.communicate(timeout=30)
+    assert chief.returncode == 128 + signal.SIGTERM
+    assert errors == "tune: stopped; the state is saved: run the same command again to continue\n"
+
+
+def test_a_worker_that_waits_for_its_chief_can_be_stopped(project: Project) -> None:
+    worker = start(project, **cluster("worker-1", free_port()))
+    # What a process that has set its handlers for signals says of it: a bit each.
+    while not caught(worker.pid) >> (signal.SIGTERM - 1) & 1:
+        assert worker.poll() is None, worker.communicate()
+        time.sleep(0.05)
+    worker.terminate()
+    _, errors = worker.communicate(timeout=10)
+    assert worker.returncode == 128 + signal.SIGTERM
+    assert "tune: stopped while waiting for the chief at" in errors
+
+
+def caught(pid: int) -> int:
+    """The signals that a process handles, a bit each."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"KERASTUNER_ORACLE_PORT": ""}, "KERASTUNER_ORACLE_PORT is not set; a search by several processes needs"),
+        ({"KERASTUNER_ORACLE_PORT": "99999"}, "KERASTUNER_ORACLE_PORT is 99999; allowed: 1 to 65535"),
+        ({"CIFAR10_WORKER_TIMEOUT": "5m"}, "CIFAR10_WORKER_TIMEOUT is 5m; allowed: a number of seconds above 0"),
+    ],
+)
+def test_a_wrong_variable_is_named(project: Project, changes: dict[str, str], message: str) -> None:
+    ended = project.run("python", "-m", "pipeline.tune", "broad", **cluster("chief", free_port()) | changes)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert message in ended.stderr

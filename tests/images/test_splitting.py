@@ -1,0 +1,87 @@
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import preprocess
+from pipeline.files.artefacts import write_json
+from pipeline.files.dataset import RAW, Split
+from pipeline.files.errors import UserError
+from pipeline.images.splitting import channel_statistics, check, duplicates, stratified
+from tests.conftest import CLASSES, ROOT
+
+
+def noise(count: int, classes: int = 10, seed: int = 0) -> Split:
+    """So many images of noise, of each class in turn."""
+    images = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
+    return Split(images, (np.arange(count) % classes).astype(np.uint8))
+
+
+def test_the_split_is_stratified_and_loses_nothing() -> None:
+    whole = noise(500)
+    train, val = stratified(whole, 0.2, seed=100)
+    assert Counter(train.labels.tolist()) == dict.fromkeys(range(10), 40)
+    assert Counter(val.labels.tolist()) == dict.fromkeys(range(10), 10)
+    together = {image.tobytes() for image in (*train.images, *val.images)}
+    assert together == {image.tobytes() for image in whole.images}
+
+
+def test_the_split_follows_from_its_seed() -> None:
+    whole = noise(500)
+    assert np.array_equal(stratified(whole, 0.2, 100)[1].images, stratified(whole, 0.2, 100)[1].images)
+    assert not np.array_equal(stratified(whole, 0.2, 100)[1].images, stratified(whole, 0.2, 101)[1].images)
+
+
+def test_images_keep_their_labels() -> None:
+    whole = noise(500)
+    label = {image.tobytes(): label for image, label in zip(whole.images, whole.labels, strict=True)}
+    for piece in stratified(whole, 0.2, seed=100):
+        assert [label[image.tobytes()] for image in piece.images] == piece.labels.tolist()
+
+
+def test_a_fraction_that_leaves_a_class_without_images_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="test_size = 1 should be greater or equal to the number of classes"):
+        stratified(noise(50), 0.01, seed=100)
+    monkeypatch.chdir(tmp_path)
+    params = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(params.replace("validation_fraction: 0.2", "validation_fraction: 0.01"))
+    write_json(RAW / "class_names.json", CLASSES)
+    for name in ("train", "test"):
+        noise(50).write(f"{RAW / name}_")
+    with pytest.raises(UserError, match=r"params\.yaml: split\.validation_fraction is 0\.01; ") as caught:
+        preprocess.main()
+    assert "\n" not in str(caught.value)
+
+
+def test_duplicates_are_counted_between_splits() -> None:
+    train, val, test = noise(30, seed=0), noise(20, seed=1), noise(10, seed=2)
+    val.images[3] = val.images[4] = train.images[7]
+    test.images[0] = train.images[0]
+    test.images[1] = val.images[0]
+    test.images[2] = train.images[1] ^ (np.arange(3072).reshape(32, 32, 3) == 5)
+    assert duplicates({"train": train, "val": val, "test": test}) == {"train_val": 2, "train_test": 1, "val_test": 1}
+
+
+def test_channel_statistics_are_numpys() -> None:
+    images = noise(20).images
+    statistics = channel_statistics(images)
+    assert statistics["mean"] == pytest.approx((images / 255).mean(axis=(0, 1, 2)))
+    assert statistics["std"] == pytest.approx((images / 255).std(axis=(0, 1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (Split(noise(20).images[:, :31], noise(20).labels), r"train_images\.npy is uint8 \(20, 31, 32, 3\)"),
+        (Split(noise(20).images.astype(np.float32), noise(20).labels), r"train_images\.npy is float32"),
+        (Split(noise(20).images, noise(19).labels), r"train_labels\.npy is uint8 \(19,\)"),
+        (Split(noise(20).images, noise(20, classes=11).labels), r"has the labels .* 10\]; allowed: each of 0 to 9"),
+        (Split(noise(20).images, noise(20, classes=9).labels), r"allowed: each of 0 to 9"),
+    ],
+)
+def test_malformed_arrays_are_refused(bad: Split, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check("train", bad, 10)

@@ -1,0 +1,193 @@
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.serialize import modify_yaml
+
+from pipeline.files.errors import UserError
+from pipeline.params import reading
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    return path
+
+
+def load(file: Path) -> reading.Params:
+    return reading.load(*reading.SECTIONS, path=file)
+
+
+def change(file: Path, name: str, value: object) -> None:
+    content = yaml.safe_load(file.read_text())
+    section, leaf = name.split(".")
+    content[section][leaf] = value
+    file.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize(
+    ("spelled", "value"),
+    [("1e-4", 1e-4), ("1e-05", 1e-5), ("3e-07", 3e-7), ("1", 1.0), ("0.0001", 1e-4), ("1.0e-4", 1e-4), ("010", 10.0)],
+)
+def test_a_number_is_read_however_it_is_spelled(file: Path, spelled: str, value: float) -> None:
+    file.write_text(file.read_text().replace("learning_rate: 1.0e-3", f"learning_rate: {spelled}"))
+    assert load(file).baseline.learning_rate == value
+    assert isinstance(load(file).baseline.learning_rate, float)
+
+
+@pytest.mark.parametrize("value", [1e-4, 1e-5, 3e-7, 1, 0.0001])
+def test_a_number_is_read_as_dvc_writes_it(file: Path, value: float) -> None:
+    with modify_yaml(str(file)) as content:
+        content["baseline"]["learning_rate"] = value
+    assert load(file).baseline.learning_rate == float(value)
+
+
+def test_a_change_by_dvc_touches_one_line(file: Path) -> None:
+    before = file.read_text().splitlines()
+    with modify_yaml(str(file)) as content:
+        content["train"]["epochs"] = 5
+    after = file.read_text().splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == ["  epochs: 5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("train.epochs", -1, "greater than or equal to 1"),
+        ("train.epochs", 2.5, "a valid integer"),
+        ("train.epochs", "many", "a number"),
+        ("train.epochs", True, "a number"),
+        ("train.epochs", "1:30", "a number"),
+        ("train.epochs", "2024-13-01", "a number"),
+        ("reg.dropout_after", [2, 4], "layers from 1 to 3"),
+        ("reg.dropout_after", "some", "all, or a list of hidden layers"),
+        ("reg.units", [], "a list of at least one number"),
+        ("reg.dropout", 1, "less than 1"),
+        ("scale.architectures", {}, "at least 1 item"),
+        ("train.seeds", [], "a list of at least one number"),
+        ("train.seeds", 100, "a list of at least one number"),
+        ("train.seeds", [1, 1], "seeds that differ"),
+        ("train.seeds", [-1], "greater than or equal to 0"),
+        ("baseline.learning_rate", 0, "greater than 0"),
+        ("baseline.learning_rate", "nan", "a number"),
+        ("baseline.learning_rate", math.nan, "a finite number"),
+        ("split.validation_fraction", 1, "less than 1"),
+        ("fetch.dataset", "mnist", "'cifar10', 'digits' or 'folder'"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(file: Path, name: str, value: object, allowed: str) -> None:
+    change(file, name, value)
+    with pytest.raises(UserError) as caught:
+        load(file)
+    message = str(caught.value)
+    assert name in message
+    assert allowed in message
+    assert str(value).strip("[]").lower() in message.lower()
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("train.epochs", "a number"),
+        ("train.seeds", "a list of at least one number"),
+        ("reg.dropout_after", "all, or a list of hidden layers"),
+    ],
+)
+def test_a_mapping_in_the_place_of_a_value_is_refused_as_a_value(file: Path, name: str, allowed: str) -> None:
+    change(file, name, {"a": 1})
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}: {name} is {{a: 1}}; allowed: {allowed}"
+
+
+def test_a_folder_of_images_needs_its_path(file: Path) -> None:
+    change(file, "fetch.dataset", "folder")
+    with pytest.raises(UserError, match=r"fetch\.path is empty; allowed where fetch\.dataset is folder"):
+        load(file)
+
+
+def test_an_unknown_parameter_is_refused(file: Path) -> None:
+    change(file, "train.epcohs", 5)
+    with pytest.raises(UserError, match=r"unknown parameter train\.epcohs; allowed here: seeds, epochs, batch_size"):
+        load(file)
+
+
+def test_an_unknown_parameter_of_a_run_is_refused(file: Path) -> None:
+    file.write_text(file.read_text().replace("    dropout30:\n      l2", "    dropout30:\n      L2"))
+    with pytest.raises(UserError, match=r"unknown parameter ablation\.runs\.dropout30\.L2; allowed here: l2, dropout,"):
+        load(file)
+
+
+def test_a_run_may_not_have_a_dot_in_its_name(file: Path) -> None:
+    change(file, "scale.architectures", {"wide.er": [64]})
+    with pytest.raises(UserError, match=r"scale\.architectures has the name 'wide\.er'; allowed: letters"):
+        load(file)
+
+
+def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
+    file.write_bytes(b"fetch: \xff")
+    with pytest.raises(UserError, match="is not YAML"):
+        load(file)
+
+
+def test_a_missing_parameter_is_refused(file: Path) -> None:
+    file.write_text(file.read_text().replace("  epochs: 50\n", ""))
+    with pytest.raises(UserError, match=r"train\.epochs is missing"):
+        load(file)
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "a: [", "\t"])
+def test_a_file_without_sections_is_refused_in_one_line(file: Path, content: str) -> None:
+    file.write_text(content)
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml"):
+        load(tmp_path / "nowhere.yaml")
+
+
+def test_a_wrong_value_in_a_section_that_is_not_read_hinders_nothing(file: Path) -> None:
+    change(file, "train.epochs", "many")
+    change(file, "tune.searches", {})
+    params = reading.load("baseline", "reg", path=file)
+    assert params.baseline.learning_rate == 1e-3
+    assert params.reg.units == (256, 128, 64)
+    with pytest.raises(UserError, match=r"train\.epochs is many") as caught:
+        reading.load("baseline", "train", path=file)
+    assert "tune" not in str(caught.value)
+
+
+def test_an_unknown_parameter_in_a_section_that_is_not_read_is_refused(file: Path) -> None:
+    change(file, "train.epcohs", 5)
+    with pytest.raises(UserError, match=r"unknown parameter train\.epcohs"):
+        reading.load("baseline", path=file)
+
+
+def test_an_unknown_axis_in_a_section_that_is_not_read_is_refused(file: Path) -> None:
+    file.write_text(file.read_text().replace("        units_3:\n", "        unist_3:\n"))
+    with pytest.raises(UserError, match=r"unknown parameter tune\.searches\.broad\.space\.unist_3"):
+        reading.load("baseline", path=file)
+
+
+def test_an_unknown_section_is_refused(file: Path) -> None:
+    file.write_text(file.read_text() + "trian:\n  epochs: 5\n")
+    with pytest.raises(UserError, match=r"unknown parameter trian; allowed here: fetch, split, train"):
+        reading.load("baseline", path=file)
+
+
+@pytest.mark.parametrize("slip", [False, True])
+def test_a_section_that_was_not_asked_for_is_not_there(file: Path, slip: bool) -> None:
+    if slip:
+        change(file, "tune.searches", {})
+    params = reading.load("baseline", "train", path=file)
+    assert params.train.epochs == 50
+    for section in reading.SECTIONS:
+        assert hasattr(params, section) == (section in ("baseline", "train"))

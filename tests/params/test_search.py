@@ -1,0 +1,102 @@
+"""Spaces as data: what is accepted, what is refused in one line, and what Hyperband makes of it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.files.errors import UserError
+from pipeline.params.search import rungs
+from tests.params.changed import load
+
+
+def test_the_spaces_are_those_of_the_study(tmp_path: Path) -> None:
+    assert load(tmp_path, "broad").layers == [2, 3, 4]
+    assert load(tmp_path, "refined").layers == [3, 4, 5]
+    assert math.isinf(load(tmp_path, "focused").combinations)
+    assert load(tmp_path, "final").combinations == 8
+
+
+def test_hyperbands_rungs_are_keras_tuners() -> None:
+    found = rungs(50, 3)
+    assert sum(trials for _, trials, _ in found) == 90
+    assert [(trials, epochs) for _, trials, epochs in found[:4]] == [(34, 2), (12, 6), (4, 17), (2, 50)]
+
+
+def test_combinations_count_only_the_layers_that_exist(tmp_path: Path) -> None:
+    changes = {"axis_layers": [1, 2], "axis_units_1": [1, 2], "axis_units_2": [1, 2, 3]}
+    search = load(tmp_path, "final", **changes, axis_dropout=[0], axis_l2=[0], axis_learning_rate=[0.1])
+    assert search.combinations == 2 + 6
+
+
+def test_a_range_in_steps_has_both_its_ends(tmp_path: Path) -> None:
+    space = load(tmp_path, "refined").space
+    assert space["dropout_2"].values == (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+    whole = load(tmp_path, "final", axis_units_1={"min": 7, "max": 9})
+    assert whole.space["units_1"].values == (7, 8, 9)
+    assert whole.combinations == 24
+
+
+@pytest.mark.parametrize(
+    ("search", "changes", "message"),
+    [
+        (
+            "broad",
+            {"algorithm": "annealing"},
+            "tune.searches.broad.algorithm is annealing; allowed: 'hyperband', 'grid'",
+        ),
+        ("broad", {"axis_units_1": []}, "allowed: a list of at least one number"),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 1e-3, "max": 1e-5}},
+            "space.l2_1.min is 0.001; allowed: up to max, which is 1e-05",
+        ),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 0, "max": 1, "sampling": "log"}},
+            "l2_1.min is 0; allowed where sampling is log: above 0",
+        ),
+        ("broad", {"axis_dropout_1": {"min": 0.1, "max": 1.5}}, "dropout_1 goes from 0.1 to 1.5; allowed: 0 to 0.99"),
+        ("broad", {"axis_units_1": [12.5]}, "units_1 has a fraction; allowed: whole numbers"),
+        ("broad", {"axis_units_4": None}, "space.units_4 is missing, and layers goes up to 4"),
+        (
+            "broad",
+            {"axis_dropout": [0.1]},
+            "dropout and dropout_1 are both there or both missing; allowed: one of them",
+        ),
+        (
+            "broad",
+            {"axis_momentum": [0.1]},
+            "unknown parameter tune.searches.broad.space.momentum; allowed here: layers",
+        ),
+        ("broad", {"space": {}}, "space.layers is missing"),
+        ("broad", {"axis_learning_rate": None}, "space.learning_rate is missing"),
+        ("final", {"algorithm": "hyperband"}, "space has 8 combinations; allowed with algorithm hyperband"),
+        ("final", {"algorithm": "hyperband"}, "max_epochs 50 and factor 3: at least 62; algorithm grid tries them all"),
+        ("broad", {"algorithm": "grid"}, "space.l2_1 has no step; allowed with algorithm grid: lists and steps"),
+        ("broad", {"factor": 1}, "tune.searches.broad.factor is 1"),
+        ("final", {"axis_dropout": [0.15, 0.15, 0.2]}, "values that differ from each other"),
+        (
+            "broad",
+            {"axis_units_1": {"min": 128, "max": 512, "sampling": "log"}},
+            "units_1 has sampling log; allowed: a list, or steps",
+        ),
+        ("broad", {"axis_units": [128]}, "unknown parameter tune.searches.broad.space.units; allowed here: layers"),
+        ("broad", {"axis_layers_1": [2]}, "unknown parameter tune.searches.broad.space.layers_1; allowed here: layers"),
+        ("broad", {"dropout_after": [1, 9]}, "broad.dropout_after is [1, 9]; allowed: all, or layers from 1 to 4"),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 1e-7, "max": 1e-4, "smapling": "log"}},
+            "space.l2_1.smapling; allowed here: min, max, step, sampling",
+        ),
+    ],
+)
+def test_a_bad_search_is_refused_in_one_line(
+    tmp_path: Path, search: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        load(tmp_path, search, **changes)
+    assert f"tune.searches.{search}" in str(error.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,79 @@
+"""What Keras Tuner's oracles choose, with scores made up instead of trained."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.search.oracles import OBJECTIVE, oracle
+from tests.params.changed import load
+
+
+def choose(chooser: Any) -> dict[str, dict[str, Any]]:
+    """Serve one worker to the end; the values of every trial by its name."""
+    scores = random.Random(0)
+    found = {}
+    while (trial := chooser.create_trial("tuner0")).status != "STOPPED":
+        found[trial.trial_id] = dict(trial.hyperparameters.values)
+        chooser.update_trial(trial.trial_id, {OBJECTIVE: scores.random()}, step=1)
+        trial.status = "COMPLETED"
+        chooser.end_trial(trial)
+    return found
+
+
+def test_hyperband_finds_all_its_trials_in_a_space_that_hardly_holds_them(tmp_path: Path) -> None:
+    rates = [1e-4 * step for step in range(1, 9)]
+    search = load(tmp_path, "final", algorithm="hyperband", axis_learning_rate=rates, axis_dropout=[0.1, 0.2, 0.3, 0.4])
+    assert search.combinations == 64
+    found = choose(oracle(search, tmp_path, lambda names: None))
+    assert len(found) == 90
+    fresh = [values for values in found.values() if "tuner/trial_id" not in values]
+    assert len({tuple(sorted(_own(values).items())) for values in fresh}) == len(fresh) == 62
+
+
+def _own(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
+def test_both_ends_of_a_range_in_steps_are_drawn(tmp_path: Path) -> None:
+    search = load(tmp_path, "refined")
+    found = choose(oracle(search, tmp_path, lambda names: None))
+    assert {0.05, 0.5} <= {values["dropout_2"] for values in found.values()}
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random"])
+def test_no_combination_is_tried_twice(tmp_path: Path, algorithm: str) -> None:
+    search = load(tmp_path, "final", algorithm=algorithm, max_trials=8)
+    found = choose(oracle(search, tmp_path, lambda names: None))
+    assert len({tuple(sorted(values.items())) for values in found.values()}) == len(found) == 8
+
+
+def test_a_trial_that_ends_after_its_worker_was_taken_for_lost_is_not_trained_again(tmp_path: Path) -> None:
+    search = load(tmp_path, "final")
+    chooser = oracle(search, tmp_path, lambda names: None)
+    trial = chooser.create_trial("worker-1")
+    chooser.requeue("worker-1")
+    chooser.update_trial(trial.trial_id, {OBJECTIVE: 0.5}, step=1)
+    trial.status = "COMPLETED"
+    chooser.end_trial(trial)
+    assert trial.trial_id not in choose(chooser)
+
+
+def test_a_chief_that_starts_again_leaves_ongoing_trials_to_their_workers(tmp_path: Path) -> None:
+    search = load(tmp_path, "final")
+    ongoing = oracle(search, tmp_path, lambda names: None).create_trial("worker-1")
+    again = oracle(search, tmp_path, lambda names: None)
+    assert again.create_trial("worker-2").trial_id != ongoing.trial_id
+    assert again.create_trial("worker-1").trial_id == ongoing.trial_id
+
+
+def test_what_a_trial_reached_is_not_lost_with_the_chief(tmp_path: Path) -> None:
+    search = load(tmp_path, "final")
+    chooser = oracle(search, tmp_path, lambda names: None)
+    trial = chooser.create_trial("worker-1")
+    chooser.update_trial(trial.trial_id, {OBJECTIVE: 0.5}, step=1)
+    trial.status = "COMPLETED"
+    again = oracle(search, tmp_path, lambda names: None)
+    again.end_trial(trial)
+    assert again.trials[trial.trial_id].score == 0.5

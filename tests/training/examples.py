@@ -1,0 +1,56 @@
+"""A small network and small splits that several tests train on, and training without checkpoints or signals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pipeline.files.dataset import Split
+from pipeline.networks import dense
+from pipeline.networks.backend import keras
+from pipeline.params.runs import DenseNetwork, Recipe
+from pipeline.runtime.checkpoints import Checkpoints
+from pipeline.runtime.signals import StopRequest
+from pipeline.training.epoch import CompiledEpoch, DeviceDataset
+from pipeline.training.trainer import EpochResult, History, Trainer
+
+REGULARISED = DenseNetwork((16, 8), (1e-3, 1e-2), (0.0, 0.5))
+PLAIN = DenseNetwork((32,), (0.0,), (0.0,))
+
+
+def learnable(count: int, seed: int) -> Split:
+    """Images whose brightness tells their class, with noise: learnable, but not perfectly."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 10, count, np.uint8)
+    noise = random.normal(0, 40, (count, 32, 32, 3))
+    return Split(np.clip(labels[:, None, None, None] * 25 + noise, 0, 255).astype(np.uint8), labels)
+
+
+TRAIN, VAL = learnable(330, seed=0), learnable(110, seed=1)
+
+
+def build(network: DenseNetwork) -> keras.Sequential:
+    return dense.build(network.units, network.l2, network.dropout, 10)
+
+
+def compiled_epoch(model: keras.Sequential, batch_size: int = 32, **options: Any) -> CompiledEpoch:
+    return CompiledEpoch(model, DeviceDataset(TRAIN), DeviceDataset(VAL), batch_size, **options)
+
+
+def recipe(epochs: int, learning_rate: float, patience: int | None = None) -> Recipe:
+    return Recipe(epochs, 32, "float32", learning_rate, patience)
+
+
+def fit(
+    model: keras.Sequential, recipe: Recipe, seed: int, on_epoch: Callable[[EpochResult], None], **options: Any
+) -> History:
+    """Train ``model`` to the end and leave the weights in it that are kept."""
+    trainer = Trainer(model, compiled_epoch(model, **options), recipe, seed, Checkpoints(None), StopRequest())
+    history = trainer.run(on_epoch)
+    trainer.restore_best_weights()
+    return history
+
+
+def trained(network: DenseNetwork, recipe: Recipe, seed: int = 100, **options: Any) -> tuple[keras.Sequential, History]:
+    model = build(network)
+    return model, fit(model, recipe, seed, lambda epoch: None, **options)

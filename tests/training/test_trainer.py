@@ -1,0 +1,123 @@
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline.files.errors import UserError
+from pipeline.networks import saving
+from pipeline.runtime.checkpoints import Checkpoints
+from pipeline.runtime.signals import Stopped, StopRequest
+from pipeline.training.trainer import EpochResult, Trainer
+from tests.training.examples import PLAIN, REGULARISED, build, compiled_epoch, fit, recipe, trained
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name, seed in (("a", 100), ("b", 100), ("c", 101)):
+        model, _ = trained(REGULARISED, recipe(4, 1e-2), seed)
+        saving.save(tmp_path / f"{name}.keras", model)
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    assert (tmp_path / "a.keras").read_bytes() != (tmp_path / "c.keras").read_bytes()
+
+
+def test_early_stopping_keeps_the_weights_of_the_lowest_val_loss() -> None:
+    model = build(PLAIN)
+    weights: list[list[npt.NDArray[Any]]] = []
+    epochs: list[EpochResult] = []
+
+    def on_epoch(epoch: EpochResult) -> None:
+        weights.append(model.get_weights())
+        epochs.append(epoch)
+
+    stopping = recipe(60, 1e-2, patience=3)
+    history = fit(model, stopping, 100, on_epoch)
+    losses = [epoch.val.loss for epoch in epochs]
+    assert history.best_epoch == history.kept_epoch(stopping) == np.argmin(losses) + 1
+    assert len(losses) == history.best_epoch + 3 < 60
+    for kept, best in zip(model.get_weights(), weights[history.best_epoch - 1], strict=True):
+        assert np.array_equal(kept, best)
+
+
+def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
+    model = build(PLAIN)
+    last: list[npt.NDArray[Any]] = []
+
+    def on_epoch(epoch: EpochResult) -> None:
+        last[:] = model.get_weights()
+
+    patient = recipe(30, 1e-2)
+    history = fit(model, patient, 100, on_epoch)
+    assert len(history.epochs) == history.kept_epoch(patient) == 30
+    assert history.best_epoch < 30
+    for kept, latest in zip(model.get_weights(), last, strict=True):
+        assert np.array_equal(kept, latest)
+
+
+def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
+    with pytest.raises(UserError, match=r"seed 100: .* learning_rate is 1e\+30") as caught:
+        trained(REGULARISED, recipe(5, 1e30))
+    assert "\n" not in str(caught.value)
+
+
+class AfterPieces(StopRequest):
+    """A signal that arrives after so many pieces."""
+
+    def __init__(self, pieces: int) -> None:
+        self._left = pieces
+
+    @property
+    def number(self) -> int | None:  # type: ignore[override]
+        self._left -= 1
+        return signal.SIGTERM if self._left < 0 else None
+
+
+def test_a_run_stopped_within_an_epoch_ends_equal_to_one_that_was_not(tmp_path: Path) -> None:
+    stopping = recipe(4, 1e-2, patience=2)
+    straight, undisturbed = trained(REGULARISED, stopping, piece_products=1)
+    checkpoints = Checkpoints(tmp_path)
+    for _ in range(10):
+        model = build(REGULARISED)
+        epoch = compiled_epoch(model, piece_products=1)
+        with pytest.raises(Stopped, match=r"seed 100, epoch \d of 4; the state is saved"):
+            Trainer(model, epoch, stopping, 100, checkpoints, AfterPieces(3)).run(lambda epoch: None)
+    trainer = Trainer(model, epoch, stopping, 100, checkpoints, StopRequest())
+    history = trainer.run(lambda epoch: None)
+    trainer.restore_best_weights()
+    assert [(epoch.train, epoch.val) for epoch in history.epochs] == [
+        (epoch.train, epoch.val) for epoch in undisturbed.epochs
+    ]
+    for resumed, own in zip(model.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(resumed, own)
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(0.0, 3), (3600.0, 0)])
+def test_a_checkpoint_is_written_when_a_kill_would_cost_too_much(tmp_path: Path, seconds: float, saved: int) -> None:
+    """The last epoch that was trained is the first that a kill would lose."""
+    model = build(REGULARISED)
+    epoch, checkpoints = compiled_epoch(model), Checkpoints(tmp_path)
+
+    class KilledError(Exception):
+        """Stands for a kill in the third epoch's call."""
+
+    def on_epoch(result: EpochResult) -> None:
+        if result.number == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        Trainer(model, epoch, recipe(5, 1e-2), 100, checkpoints, StopRequest(), save_seconds=seconds).run(on_epoch)
+    found = checkpoints.load("seed-100")
+    assert (0 if found is None else len(found[1]["epochs"])) == saved
+
+
+def test_a_seed_that_diverges_leaves_the_finished_ones(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    model = build(REGULARISED)
+    epoch = compiled_epoch(model)
+    finished = Trainer(model, epoch, recipe(1, 1e-2), 100, checkpoints, StopRequest())
+    finished.run(lambda epoch: None)
+    finished.restore_best_weights()
+    with pytest.raises(UserError, match="seed 101: the loss is not finite"):
+        Trainer(model, epoch, recipe(30, 1e30), 101, checkpoints, StopRequest()).run(lambda epoch: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["seed-100.checkpoint"]

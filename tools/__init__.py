@@ -1,0 +1,1 @@
+"""Commands beside the stages: `make` calls them, DVC never does."""
