@@ -1,48 +1,70 @@
-"""The test set, which no other stage sees: every declared model of one group, read back from its file."""
+"""The test set, which no other stage sees: the models of one group, read back from their files; half a minute.
 
+Gives metrics/<group>.json (statistics over seeds) and, beside it, a row per seed, per epoch and per class.
+"""
+
+import shutil
 from pathlib import Path
 
 from pipeline.console import command
-from pipeline.evaluation.classification import scores, scores_by_class, scores_of_most_frequent
+from pipeline.evaluation import group as scored
+from pipeline.evaluation.classification import scores_of_most_frequent
 from pipeline.evaluation.inference import outputs
 from pipeline.evaluation.mistakes import confident_mistakes
-from pipeline.evaluation.statistics import over_seeds
 from pipeline.files import dataset
-from pipeline.files.artefacts import write_array, write_json
-from pipeline.files.runs import leftovers
+from pipeline.files.artefacts import read_json, sha256, write_array, write_csv, write_json
+from pipeline.files.cache import is_cached
+from pipeline.files.errors import UserError
+from pipeline.files.runs import GROUPS_OF_ONE, group_file, leftovers
 from pipeline.networks import saving
 from pipeline.params import reading, runs
+from pipeline.runtime import fingerprints
 
 # As many as the report shows.
 MISTAKES = 15
 
 
+def remove_leftovers(paths: list[Path]) -> None:
+    """Remove ``paths``, so that nothing undeclared enters a dependency; name each.
+
+    Raises :class:`UserError` for the first that DVC's cache cannot bring back, before any is removed.
+    """
+    for path in paths:
+        if not is_cached(path):
+            raise UserError(f"{path} is of no run and seed of params.yaml, and DVC's cache has no copy; move it away")
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        print(f"evaluate: removed {path}, which is of no run and seed of params.yaml; DVC's cache keeps it")
+
+
 def main(group: str) -> None:
     """Score the models of ``group`` on the test images."""
+    fingerprints.check("evaluate")
     params = reading.load("train", runs.section_of(group))
     declared, seeds = runs.runs_of(params, group), params.train.seeds
-    for path in leftovers(group, declared):
-        print(f"evaluate: {path} belongs to no run of params.yaml and is ignored; 'make tidy' removes it")
+    remove_leftovers(leftovers(group, declared, seeds))
     test, names = dataset.load("test"), dataset.class_names()
-    by_run, by_class = {}, {}
+    rows, summary = [], {}
     for run in declared:
-        if not all(run.model(seed).exists() for seed in seeds):
-            print(f"evaluate: {run.title} has not been trained and is left out")
-            continue
-        predicted = []
+        of_run = []
         for seed in seeds:
             probabilities = outputs(saving.load(run.model(seed)), test.images)
             write_array(run.predictions(seed), probabilities)
             write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, probabilities, MISTAKES)])
-            predicted.append(probabilities.argmax(axis=1))
-        by_run[run.name] = over_seeds([scores(test.labels, labels) for labels in predicted])
-        classes = [scores_by_class(test.labels, labels, names) for labels in predicted]
-        by_class[run.name] = {name: over_seeds([seed[name] for seed in classes]) for name in names}
+            of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names))
+        summary[run.name] = scored.summarise(of_run, test.labels)
+        if group == "tune":
+            summary[run.name]["search"] = read_json(run.winner) | {"trials_sha256": sha256(run.trials)}
+        rows += of_run
     if group == "baseline":
-        by_run["naive"] = over_seeds([scores_of_most_frequent(dataset.load("train").labels, test.labels)])
+        naive = scores_of_most_frequent(dataset.load("train").labels, test.labels)
+        summary[group]["naive"] = {"test": naive}
+    fingerprints.check("evaluate")
     write_array(Path("data/predictions", group, "labels.npy"), test.labels)
-    write_json(Path(f"metrics/evaluate/{group}.json"), by_run)
-    write_json(Path(f"metrics/evaluate/{group}/per_class.json"), by_class)
+    write_json(group_file(group), summary[group] if group in GROUPS_OF_ONE else summary)
+    write_csv(group_file(group, "seeds"), scored.seeds_table(rows))
+    write_csv(group_file(group, "epochs"), scored.epochs_table(rows))
+    write_csv(group_file(group, "classes"), scored.classes_table(rows))
 
 
 if __name__ == "__main__":

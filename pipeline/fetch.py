@@ -15,6 +15,7 @@ from pipeline.images import archives, catalogue, folders
 from pipeline.images.download import download
 from pipeline.params import reading
 from pipeline.params.images import FetchParams
+from pipeline.runtime import fingerprints
 
 CATALOGUE = Path("pipeline/images/catalogue.yaml")
 
@@ -58,8 +59,10 @@ def read(params: FetchParams) -> tuple[TrainAndTest, tuple[str, ...], dict[str, 
 
 def main() -> None:
     """Obtain, verify and decode the images of ``fetch.dataset``."""
+    fingerprints.check("fetch")
     params = reading.load("fetch").fetch
     images, class_names, provenance = read(params)
+    fingerprints.check("fetch")
     counts = {}
     for name, split in (("train", images.train), ("test", images.test)):
         split.write(f"{RAW / name}_")

@@ -20,29 +20,23 @@ from rich.text import Text
 from pipeline.console import command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
 from pipeline.files import dataset
-from pipeline.files.artefacts import DECIMALS, read_json
+from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
 from pipeline.images.decoding import decode_file, files
 from pipeline.networks import saving
 
-SUMMARY = Path("metrics/summary.json")
+SELECTED = Path("models/selected.keras")
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     """The command line; ends the process with exit code 2 where it cannot be understood."""
     parser = argparse.ArgumentParser("python -m pipeline.predict", description="Name what is on images.")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image file, or a folder of them")
-    parser.add_argument("--model", type=Path, help="a .keras file of this project (default: the selected model)")
+    model_help = f"a .keras file of this project (default: {SELECTED})"
+    parser.add_argument("--model", type=Path, default=SELECTED, help=model_help)
     parser.add_argument("--top", type=int, default=3, metavar="N", help="how many classes (default: 3)")
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     return parser.parse_args(words)
-
-
-def selected() -> Path:
-    """The selected model. Raises :class:`UserError` before a report has selected one."""
-    if not SUMMARY.exists():
-        raise UserError(f"{SUMMARY} is missing, which names the selected model; run 'dvc repro', or give --model MODEL")
-    return Path(read_json(SUMMARY)["selected"]["model"])
 
 
 def predictions(model: Any, names: Sequence[str], paths: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
@@ -75,7 +69,7 @@ def table(entries: Sequence[dict[str, Any]]) -> Table:
 def main(*words: str) -> None:
     """Print the most probable classes of the images named on the command line."""
     options = arguments(words)
-    path = options.model or selected()
+    path: Path = options.model
     for needed in (path, dataset.CLASS_NAMES):
         if not needed.exists():
             raise UserError(f"{needed} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")

@@ -1,4 +1,4 @@
-"""data/raw checked and split: stratified train and validation images, and the test images as they are."""
+"""data/raw checked and split: stratified train and validation images, and the test images as they are; seconds."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,12 @@ from pipeline.files.dataset import CLASS_NAMES, PREPARED, RAW, Split
 from pipeline.files.errors import UserError
 from pipeline.images.splitting import check, stratified, summarise
 from pipeline.params import reading
-from pipeline.reporting import plots
-
-GRID = 3, 5
+from pipeline.runtime import fingerprints
 
 
 def main() -> None:
     """Check and split the images."""
+    fingerprints.check("preprocess")
     params = reading.load("split").split
     names: list[str] = json.loads((RAW / "class_names.json").read_text(encoding="utf-8"))
     raw = {
@@ -32,13 +31,11 @@ def main() -> None:
         fraction = f"split.validation_fraction is {params.validation_fraction}"
         raise UserError(f"{reading.PARAMS}: {fraction}; {error}") from None
     splits = {"train": train, "val": val, "test": raw["test"]}
+    fingerprints.check("preprocess")
     for name, split in splits.items():
         split.write(f"{PREPARED / name}/")
     write_json(CLASS_NAMES, names)
     write_json(Path("metrics/split.json"), summarise(splits, names))
-    samples = GRID[0] * GRID[1]
-    titles = [names[label] for label in train.labels[:samples]]
-    plots.image_grid(Path("metrics/figures/samples.png"), train.images[:samples], titles, *GRID, "Training images")
 
 
 if __name__ == "__main__":

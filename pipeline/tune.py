@@ -1,37 +1,32 @@
-"""Section 9.2 of the study: one search for hyperparameters, and its winner trained afresh."""
+"""Section 9.2 of the study: one search for hyperparameters, which names a winner; its trials leave no model.
 
-from pathlib import Path
+Minutes to two hours on two cores; a search that was killed goes on where it was.
+"""
 
 from pipeline.console import command
-from pipeline.console.progress import TrainingProgress
 from pipeline.console.search_progress import SearchProgress
+from pipeline.files.artefacts import write_json
+from pipeline.files.runs import trials_in_git
 from pipeline.params import reading, runs
-from pipeline.reporting import search_plot
+from pipeline.runtime import fingerprints
 from pipeline.search import distributed, trials
 from pipeline.search.run import open_search, run_search
-from pipeline.training.run import train_run
 
 
 def main(name: str) -> None:
     """Run the search ``name`` of ``tune.searches``; as a worker of a chief, only train the trials that it chooses."""
+    fingerprints.check("tune")
     params = reading.load("train", "tune")
     run, search = runs.find(params, "tune", name), params.tune.searches[name]
-    table, plot = Path("metrics", run.title, "trials.csv"), Path("metrics", run.title, "search.png")
-    with open_search(search, params.train, table) as saved:
+    with open_search(search, params.train, run.trials) as saved:
         done = run_search(run.title, search, params.train, saved, SearchProgress)
         if distributed.is_worker():
             return
-        # Before the winner is trained: when that has ended, so has the stage, and a kill can cost nothing in between.
-        trials.write_csv(table, done)
-        search_plot.write(plot, search_plot.read(table), run.title)
-        try:
-            # The winner's metrics come from models of its own, one for every seed; its trial's stand beside them.
-            trained = runs.trained(params, run, trials.winner(done).hyperparameters)
-            train_run(run, *trained, params.train, TrainingProgress, {"search": trials.summary(done)})
-        except BaseException:
-            table.unlink()
-            plot.unlink()
-            raise
+        fingerprints.check("tune")
+        for table in (run.trials, trials_in_git(name)):
+            trials.write_table(table, done)
+        winner_trains = search.model_dump(include={"dropout_after", "max_epochs", "patience"})
+        write_json(run.winner, trials.summary(done) | winner_trains)
         saved.remove()
 
 

@@ -75,7 +75,7 @@ def metrics(revision: str) -> list[Change]:
 
 
 def _statistics(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Statistic | None, Statistic | None]]:
-    """Put "val.accuracy.mean", ".std" and ".n" together again."""
+    """Put "val.accuracy.mean", ".std" and the run's "n" together again."""
     for leaf, entry in entries.items():
         name, _, kind = leaf.rpartition(".")
         if kind == "mean":
@@ -86,8 +86,12 @@ def _statistics(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str,
 
 
 def _statistic(entries: Mapping[str, Mapping[str, Any]], name: str, side: str) -> Statistic | None:
-    values = {kind: entries.get(f"{name}.{kind}", {}).get(side) for kind in ("mean", "n", "std")}
-    return None if values["mean"] is None else Statistic(values["mean"], int(values["n"] or 1), values["std"])
+    mean, std = (entries.get(f"{name}.{kind}", {}).get(side) for kind in ("mean", "std"))
+    # A run has one n for all its scores: the nearest around the score.
+    parents = [name.rsplit(".", depth)[0] for depth in range(name.count(".") + 1)]
+    counts = (entries.get(path, {}).get(side) for path in (*(f"{parent}.n" for parent in parents), "n"))
+    n = next((int(count) for count in counts if count is not None), 1)
+    return None if mean is None else Statistic(mean, n, std)
 
 
 def plots(revision: str) -> list[str]:

@@ -13,21 +13,20 @@ Scores = dict[str, float]
 
 
 def scores(labels: Labels, predicted: Labels) -> Scores:
-    """Accuracy, and precision, recall and F1 weighted by class size, of ``predicted`` (n,) against ``labels`` (n,).
+    """Accuracy, and precision and F1 weighted by class size, of ``predicted`` (n,) against ``labels`` (n,).
 
-    A class that is never predicted has precision 0.
+    A class that is never predicted has precision 0. Recall weighted by class size is the accuracy.
     """
     weighted = classification_report(labels, predicted, output_dict=True, zero_division=0)["weighted avg"]
     return {
         "accuracy": float(np.mean(labels == predicted)),
         "precision": float(weighted["precision"]),
-        "recall": float(weighted["recall"]),
         "f1": float(weighted["f1-score"]),
     }
 
 
 def scores_by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, Scores]:
-    """Precision, recall and F1 of every class of ``names``, and the number of its images (support)."""
+    """Precision, recall and F1 of every class of ``names``, and the number of its images."""
     numbers = range(len(names))
     report = classification_report(labels, predicted, labels=numbers, output_dict=True, zero_division=0)
     return {
@@ -35,7 +34,7 @@ def scores_by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> 
             "precision": float(report[str(number)]["precision"]),
             "recall": float(report[str(number)]["recall"]),
             "f1": float(report[str(number)]["f1-score"]),
-            "support": float(report[str(number)]["support"]),
+            "images": int(report[str(number)]["support"]),
         }
         for number, name in zip(numbers, names, strict=True)
     }

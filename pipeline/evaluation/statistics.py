@@ -21,13 +21,13 @@ class Statistic:
         return cls(float(np.mean(values)), len(values), std)
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, float]) -> "Statistic":
+    def from_json(cls, entry: Mapping[str, float], n: int) -> "Statistic":
         """The inverse of :meth:`as_json`."""
-        return cls(entry["mean"], int(entry["n"]), entry.get("std"))
+        return cls(entry["mean"], n, entry.get("std"))
 
     def as_json(self) -> dict[str, float]:
-        """What a metrics file holds: ``std`` is left out where there is none."""
-        return {"mean": self.mean, "n": self.n} | ({} if self.std is None else {"std": self.std})
+        """What a metrics file holds: no ``n``, which a run has once, and no ``std`` where there is none."""
+        return {"mean": self.mean} | ({} if self.std is None else {"std": self.std})
 
     def __str__(self) -> str:
         spread = "" if self.std is None else f" ± {self.std:.4f}"

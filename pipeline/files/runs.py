@@ -20,21 +20,16 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The run's name for people, and its folder within models/, metrics/ and data/predictions/."""
+        """The run's name for people, and its folder within models/, logs/ and data/predictions/."""
         return self.group if self.group in GROUPS_OF_ONE else f"{self.group}/{self.name}"
 
     def model(self, seed: int) -> Path:
         """The trained model of one seed."""
         return Path("models", self.title, f"seed-{seed}.keras")
 
-    @property
-    def metrics(self) -> Path:
-        """Validation and training metrics over all seeds."""
-        return Path("metrics", f"{self.title}.json")
-
     def log(self, seed: int) -> Path:
-        """The folder of one seed's log, epoch by epoch."""
-        return Path("metrics", self.title, f"seed-{seed}")
+        """The folder of one seed's log: its metrics.json, and every epoch."""
+        return Path("logs", self.title, f"seed-{seed}")
 
     def predictions(self, seed: int) -> Path:
         """One seed's class probabilities on the test images."""
@@ -44,13 +39,39 @@ class Run:
         """The test images that one seed gets wrong with the highest probability."""
         return Path("data/predictions", self.title, f"seed-{seed}-mistakes.npy")
 
+    @property
+    def trials(self) -> Path:
+        """All trials of a search."""
+        return Path("logs", self.title, "trials.csv")
 
-def leftovers(group: str, declared: Collection[Run]) -> list[Path]:
-    """What lies in models/ and metrics/ of runs of ``group`` that are not ``declared``."""
-    if group in GROUPS_OF_ONE:
-        return []
-    names = {run.name for run in declared}
-    folders = Path("models", group), Path("metrics", group)
-    return [
-        path for folder in folders for path in sorted(folder.glob("*")) if path.name.removesuffix(".json") not in names
-    ]
+    @property
+    def winner(self) -> Path:
+        """What a search cost, and the hyperparameters of its winner."""
+        return Path("logs", self.title, "winner.json")
+
+
+def trials_in_git(search: str) -> Path:
+    """The copy of a search's trials that git keeps."""
+    return Path("metrics", f"{search}-trials.csv")
+
+
+def group_file(group: str, kind: str = "") -> Path:
+    """metrics/<group>.json, or with a kind ("seeds", "epochs", "classes") metrics/<group>-<kind>.csv."""
+    return Path("metrics", f"{group}-{kind}.csv" if kind else f"{group}.json")
+
+
+def leftovers(group: str, runs: Collection[Run], seeds: Collection[int]) -> list[Path]:
+    """What lies in models/ and logs/ of ``group`` and belongs to none of its ``runs`` and ``seeds``."""
+    wanted = {path for run in runs for seed in seeds for path in (run.model(seed), run.log(seed))}
+    if group == "tune":
+        wanted |= {path for run in runs for path in (run.trials, run.winner)}
+    folders = wanted | {parent for path in wanted for parent in path.parents}
+    found: list[Path] = []
+    waiting = [Path("models", group), Path("logs", group)]
+    while waiting:
+        for path in sorted(waiting.pop().glob("*")):
+            if path not in folders:
+                found.append(path)
+            elif path not in wanted:
+                waiting.append(path)
+    return sorted(found)

@@ -1,12 +1,12 @@
 """The archives that fetch accepts, and how a file is recognised as one of them."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from pipeline.files.artefacts import sha256
 from pipeline.files.errors import UserError
 
 
@@ -39,8 +39,7 @@ def identify(archive: Path, entries: list[Entry]) -> Entry:
     """
     try:
         size = archive.stat().st_size
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256(archive)
     except OSError as error:
         raise UserError(f"{archive}: {error.strerror}") from None
     for entry in entries:

@@ -1,5 +1,6 @@
 """The kinds of values in params.yaml."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -9,6 +10,19 @@ class ParamSection(BaseModel):
     """A mapping of params.yaml: nothing but its own parameters, and nothing changes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def completed(name: str) -> Callable[[Any], Any]:
+    """A validator of a section: each entry of its mapping ``name`` takes what it does not name from the section."""
+
+    def complete(section: Any) -> Any:
+        if not isinstance(section, dict) or not isinstance(section.get(name), dict):
+            return section
+        shared = {key: value for key, value in section.items() if key != name}
+        entries = {key: shared | entry if isinstance(entry, dict) else entry for key, entry in section[name].items()}
+        return section | {name: entries}
+
+    return complete
 
 
 def number(value: Any) -> float:

@@ -1,6 +1,6 @@
 """params.yaml as frozen, validated models. Nothing else reads that file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -53,13 +53,23 @@ def load(*sections: SectionName, path: Path = PARAMS) -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        findings = [finding for finding in error.errors() if _concerns(finding, sections)]
+        findings = [finding for finding in _once(error.errors()) if _concerns(finding, sections)]
         if findings or not isinstance(content, dict):
             raise UserError("; ".join(f"{path}: {_explain(finding)}" for finding in findings)) from None
         return Params.model_construct(
             **{name: Params.model_fields[name].annotation.model_validate(content[name]) for name in sections}  # type: ignore[union-attr]
         )
     return Params.model_construct(**{name: getattr(params, name) for name in sections})
+
+
+def _once(findings: Sequence[Any]) -> list[Any]:
+    """``findings`` without those of a run or search that only repeat one of its section, whose value it takes."""
+    of_sections = {(finding["loc"], finding["type"]) for finding in findings}
+    return [
+        finding
+        for finding in findings
+        if len(finding["loc"]) < 4 or ((finding["loc"][0], *finding["loc"][3:]), finding["type"]) not in of_sections
+    ]
 
 
 def _concerns(finding: Any, sections: Iterable[str]) -> bool:

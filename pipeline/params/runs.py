@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 from pipeline.params.kinds import Layers
 from pipeline.params.reading import Params, SectionName
-from pipeline.params.search import SearchParams
 from pipeline.params.training import Precision, TrainParams
 
 # The section of params.yaml that declares each group's runs, in the order of the study.
@@ -85,13 +85,18 @@ def find(params: Params, group: str, name: str) -> Run:
     return Run(group, name)
 
 
-def trained(
-    params: Params, run: Run, hyperparameters: Mapping[str, float] | None = None
-) -> tuple[DenseNetwork, Recipe]:
-    """What ``run`` trains; ``hyperparameters`` are those of its winner if it is a search.
+def seed_of(train: TrainParams, word: str) -> int:
+    """The seed that a ``word`` of the command line names. Raises :class:`UserError` unless train.seeds has it."""
+    if word not in map(str, train.seeds):
+        raise UserError(f"no seed {word!r}; allowed by train.seeds: {', '.join(map(str, train.seeds))}")
+    return int(word)
 
-    ``params`` must hold the sections of the run's group and train. Raises ValueError for a search without
-    ``hyperparameters``.
+
+def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -> tuple[DenseNetwork, Recipe]:
+    """What ``run`` trains; ``search`` is what winner.json says if it is a search.
+
+    ``params`` must hold the sections of the run's group and train, for a search train alone. Raises ValueError for a
+    search without ``search``.
     """
     train = params.train
     match run.group:
@@ -99,21 +104,16 @@ def trained(
             return DenseNetwork(), _recipe(train, params.baseline.learning_rate)
         case "scale":
             return uniform(params.scale.architectures[run.name]), _recipe(train, params.scale.learning_rate)
-        case "regularise":
-            reg = params.reg
-            network = uniform(reg.units, reg.l2, reg.dropout, reg.dropout_after)
-            return network, _recipe(train, reg.learning_rate, reg.patience, reg.reduce_lr_patience)
-        case "ablation":
-            shared, own = params.ablation, params.ablation.runs[run.name]
-            network = uniform(own.units or shared.units, own.l2, own.dropout, own.dropout_after)
-            patience = own.patience or shared.patience
-            return network, _recipe(train, own.learning_rate, patience, own.reduce_lr_patience)
-    if hyperparameters is None:
-        raise ValueError(f"{run} is a search: what its winner trains follows from hyperparameters")
-    search = params.tune.searches[run.name]
+        case "regularise" | "ablation":
+            own = params.reg if run.group == "regularise" else params.ablation.runs[run.name]
+            network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
+            return network, _recipe(train, own.learning_rate, own.patience, own.reduce_lr_patience)
+    if search is None:
+        raise ValueError(f"{run} is a search: what its winner trains follows from winner.json")
+    hyperparameters = {axis: float(value) for axis, value in search["hyperparameters"].items()}
     # As in the study, the rate is halved in a search's trials alone.
-    recipe = _recipe(train, hyperparameters["learning_rate"], search.patience, epochs=search.max_epochs)
-    return searched_network(search, hyperparameters), recipe
+    recipe = _recipe(train, hyperparameters["learning_rate"], search["patience"], epochs=search["max_epochs"])
+    return searched_network(hyperparameters, search["dropout_after"]), recipe
 
 
 def _recipe(
@@ -138,14 +138,14 @@ def uniform(units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout
     )
 
 
-def searched_network(search: SearchParams, hyperparameters: Mapping[str, float]) -> DenseNetwork:
-    """The network of a trial of ``search`` with these ``hyperparameters``."""
+def searched_network(hyperparameters: Mapping[str, float], dropout_after: Layers) -> DenseNetwork:
+    """The network of a trial with these ``hyperparameters``; ``dropout_after`` is that of its search."""
     layers = range(1, int(hyperparameters["layers"]) + 1)
 
     def of(layer: int, name: str) -> float:
         return float(hyperparameters[name] if name in hyperparameters else hyperparameters[f"{name}_{layer}"])
 
-    dropped = layers if search.dropout_after == "all" else search.dropout_after
+    dropped = layers if dropout_after == "all" else dropout_after
     return DenseNetwork(
         units=tuple(int(hyperparameters[f"units_{layer}"]) for layer in layers),
         l2=tuple(of(layer, "l2") for layer in layers),

@@ -14,6 +14,7 @@ from pipeline.params.kinds import (
     Patience,
     ReduceRatePatience,
     RunName,
+    completed,
     filled_list,
     number,
 )
@@ -54,11 +55,15 @@ class Choices(ParamSection):
 
 
 class Range(ParamSection):
-    """An axis from ``min`` to ``max``, both included: in steps, or continuous, then on a linear or a log scale."""
+    """An axis from ``min`` to ``max``, both included.
+
+    In steps, or each value ``factor`` times the one before, or continuous, then on a linear or a log scale.
+    """
 
     min: Number
     max: Number
     step: Annotated[Number, Field(gt=0)] | None = None
+    factor: Annotated[Number, Field(gt=1)] | None = None
     sampling: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -69,6 +74,8 @@ class Range(ParamSection):
             raise ValueError(f"min is {self.min:g}; allowed where sampling is log: above 0")
         if self.sampling == "log" and self.step is not None:
             raise ValueError(f"step is {self.step:g}; allowed where sampling is log: none")
+        if self.factor is not None and (self.min <= 0 or self.step is not None or self.sampling == "log"):
+            raise ValueError(f"factor is {self.factor:g}; allowed with a min above 0, without step and sampling")
         return self
 
     @property
@@ -76,6 +83,9 @@ class Range(ParamSection):
         """All values in order; None where the axis is continuous."""
         if self.min == self.max:
             return (self.min,)
+        if self.factor is not None:
+            powers = math.floor(math.log(self.max / self.min, self.factor) + 1e-9)
+            return tuple(float(f"{self.min * self.factor**power:.12g}") for power in range(powers + 1))
         if self.step is None:
             return None
         steps = math.floor((self.max - self.min) / self.step + 1e-9)
@@ -101,13 +111,12 @@ def _axis(value: Any) -> Choices | Range:
 Axis = Annotated[Choices | Range, PlainValidator(_axis)]
 
 
-class SearchParams(ParamSection):
-    """One search. Its winner is trained afresh for every seed of ``train.seeds``.
+class SearchDefaults(ParamSection):
+    """How a search chooses and trains its trials.
 
-    ``space`` has the axes layers (how many hidden layers), units_1, units_2, ..., learning_rate, and dropout and l2:
-    with a number one for each layer, without one that all share. ``max_epochs`` is what a trial trains at most, and
-    ``factor`` by how much Hyperband (Li et al., 2018) divides its trials from rung to rung; ``max_trials`` is for
-    random and bayesian. A ``reduce_lr_patience`` of 0 leaves the learning rate of a trial as it is.
+    ``max_epochs`` is what a trial trains at most, and ``factor`` by how much Hyperband (Li et al., 2018) divides its
+    trials from rung to rung; ``max_trials`` is for random and bayesian. A ``reduce_lr_patience`` of 0 leaves the
+    learning rate of a trial as it is.
     """
 
     algorithm: Literal["hyperband", "grid", "random", "bayesian"]
@@ -118,6 +127,15 @@ class SearchParams(ParamSection):
     patience: Patience
     reduce_lr_patience: ReduceRatePatience
     dropout_after: Layers
+
+
+class SearchParams(SearchDefaults):
+    """One search. Its winner is trained afresh for every seed of ``train.seeds``.
+
+    ``space`` has the axes layers (how many hidden layers), units_1, units_2, ..., learning_rate, and dropout and l2:
+    with a number one for each layer, without one that all share.
+    """
+
     space: Annotated[dict[str, Axis], BeforeValidator(lambda value: value or {})]
 
     @property
@@ -171,7 +189,7 @@ class SearchParams(ParamSection):
                 raise ValueError(
                     f"{name} goes from {axis.limits[0]:g} to {axis.limits[1]:g}; allowed: {least:g} to {greatest:g}"
                 )
-            if whole and isinstance(axis, Range) and axis.step is None:
+            if whole and isinstance(axis, Range) and axis.step is None and axis.factor is None:
                 if axis.sampling == "log":
                     raise ValueError(f"{name} has sampling log; allowed: a list, or steps")
                 space[name] = axis = axis.model_copy(update={"step": 1.0})
@@ -206,10 +224,12 @@ class SearchParams(ParamSection):
         return self
 
 
-class TuneParams(ParamSection):
-    """The searches by name."""
+class TuneParams(SearchDefaults):
+    """The searches, which name only what differs from the values beside them."""
 
     searches: Annotated[dict[RunName, SearchParams], Field(min_length=1)]
+
+    complete_searches = model_validator(mode="before")(completed("searches"))
 
 
 def rungs(max_epochs: int, factor: int) -> list[tuple[int, int, int]]:

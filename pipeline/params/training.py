@@ -14,6 +14,7 @@ from pipeline.params.kinds import (
     ReduceRatePatience,
     RunName,
     Units,
+    completed,
     filled_list,
 )
 
@@ -53,53 +54,28 @@ class ScaleParams(ParamSection):
     architectures: Annotated[dict[RunName, Units], Field(min_length=1)]
 
 
-class RegularisationParams(ParamSection):
-    """How a run is regularised and trained. ``dropout_after`` counts the hidden layers from 1."""
+class RegulariseParams(ParamSection):
+    """A network of hidden layers, how it is regularised and trained. ``dropout_after`` counts the layers from 1."""
 
+    units: Units
     l2: Annotated[Number, Field(ge=0)]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
     dropout_after: Layers
     learning_rate: LearningRate
-
-
-class RegulariseParams(RegularisationParams):
-    """The model that the stage regularise trains."""
-
-    units: Units
     patience: Patience
     reduce_lr_patience: ReduceRatePatience
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "RegulariseParams":
-        check_layers(self.dropout_after, self.units)
+        if self.dropout_after != "all" and max(self.dropout_after, default=0) > len(self.units):
+            layers = list(self.dropout_after)
+            raise ValueError(f"dropout_after is {layers}; allowed: all, or layers from 1 to {len(self.units)}")
         return self
 
 
-class AblationRunParams(RegularisationParams):
-    """One run of the ablation; ``units`` and ``patience`` None: those of :class:`AblationParams`."""
+class AblationParams(RegulariseParams):
+    """Runs that name only what differs from the values beside them."""
 
-    units: Units | None = None
-    patience: Patience | None = None
-    reduce_lr_patience: ReduceRatePatience = 0
+    runs: Annotated[dict[RunName, RegulariseParams], Field(min_length=1)]
 
-
-class AblationParams(ParamSection):
-    """Runs that differ in how they are regularised, and what they share."""
-
-    units: Units
-    patience: Patience
-    runs: Annotated[dict[RunName, AblationRunParams], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _layers_exist(self) -> "AblationParams":
-        for name, run in self.runs.items():
-            check_layers(run.dropout_after, run.units or self.units, f"runs.{name}.")
-        return self
-
-
-def check_layers(dropout_after: Layers, units: tuple[int, ...], place: str = "") -> None:
-    """Raise ValueError where dropout follows a hidden layer that does not exist."""
-    if dropout_after != "all" and max(dropout_after, default=0) > len(units):
-        raise ValueError(
-            f"{place}dropout_after is {list(dropout_after)}; allowed: all, or layers from 1 to {len(units)}"
-        )
+    complete_runs = model_validator(mode="before")(completed("runs"))

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.evaluation.intervals import Comparison, Interval
 from pipeline.reporting.errata import errata
 from pipeline.reporting.markdown import table
-from pipeline.reporting.published import StudySection, questions
+from pipeline.reporting.published import STUDY_GROUPS, StudySection, questions
 from pipeline.reporting.replication import (
     TOLERANCE,
     conclusion,
@@ -46,7 +46,8 @@ def overview(results: Results) -> str:
         ]
         for run, result in results.runs.items()
     ]
-    rows.append(["naive", "", "", "", str(results.naive["accuracy"]), str(results.naive["f1"]), ""])
+    if results.naive is not None:
+        rows.append(["naive", "", "", "", *(f"{results.naive[name]:.4f}" for name in ("accuracy", "f1")), ""])
     return table(["run", "parameters", "epochs", "val accuracy", "test accuracy", "test F1", "n"], rows)
 
 
@@ -75,7 +76,7 @@ def searches(section: StudySection, results: Results) -> str:
     for run in section.runs:
         search = results.runs[run].search
         if search is not None:
-            found = ", ".join(f"{name} {value}" for name, value in search.hyperparameters.items())
+            found = ", ".join(f"{name} {float(value):.6g}" for name, value in search.hyperparameters.items())
             afresh = str(results.runs[run].val["accuracy"])
             rows.append(
                 [run.name, f"{search.trials}", f"{search.epochs:,}", f"{search.val_accuracy:.4f}", afresh, found]
@@ -107,9 +108,9 @@ def report(results: Results, sections: Sequence[StudySection], comparisons: Mapp
     """The whole report."""
     comparable = results.dataset["dataset"] == "cifar10"
     reported = reported_differences(sections, questions(results.runs)) if comparable else {}
-    selected = results.selected
+    selected, study = results.selected, results.select(STUDY_GROUPS)
     class_rows = [
-        [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['support'].mean:.0f}"]
+        [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['images'].mean:.0f}"]
         for name, scores in results.runs[selected].classes.items()
     ]
     texts = [
@@ -117,7 +118,8 @@ def report(results: Results, sections: Sequence[StudySection], comparisons: Mapp
         f"Written by the report stage. Seeds: {', '.join(map(str, results.seeds))}. A score is the mean over them, "
         "with the standard deviation (ddof 1) where there is more than one; precision, recall and F1 are weighted by "
         "class size. Models are selected by validation accuracy; test scores are reported beside it.",
-        f"Selected: **{selected.title}**, test accuracy {results.runs[selected].test['accuracy']}.",
+        f"Selected: **{selected.title}**, test accuracy {results.runs[selected].test['accuracy']}; among the study's "
+        f"own groups **{study.title}**, test accuracy {results.runs[study].test['accuracy']}.",
         overview(results),
         "`naive` always names the most frequent class of the training images.",
         *([f"Not run yet: {', '.join(run.title for run in results.missing)}."] if results.missing else []),
@@ -125,11 +127,11 @@ def report(results: Results, sections: Sequence[StudySection], comparisons: Mapp
         "![Training images](figures/samples.png)",
         "# Reported beside measured" if comparable else "# Section by section",
     ]
-    for section in sections:
+    for section in (section for section in sections if section.runs):
         texts += [f"## {section.title}", reported_beside_measured(section, results, comparable)]
         if section.id == "tune":
             texts.append(searches(section, results))
-            texts += [f"![Trials of {run.name}](tune/{run.name}/search.png)" for run in section.runs]
+            texts += [f"![Trials of {run.name}](figures/search_{run.name}.png)" for run in section.runs]
         if section.id != "study_b":
             texts.append(f"![Learning curves](figures/learning_curves_{section.id}.png)")
     if comparable:

@@ -28,7 +28,7 @@ def errata(results: Results) -> list[tuple[str, str]]:
         (
             "The baseline's F1 of 0.0472 was measured on an untrained model.",
             f"The trained baseline has a test F1 of {test(BASELINE, 'f1')}; naming one class always gives "
-            f"{results.naive['f1']}.",
+            + (f"{results.naive['f1']:.4f}." if results.naive is not None else "(not run)."),
         ),
         (
             'The baseline\'s "validation" was the test set.',

@@ -51,10 +51,8 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
     """
     run = results.selected
     result = results.runs[run]
-    found = None if result.search is None else {k: float(v) for k, v in result.search.hyperparameters.items()}
-    scores = [
-        [name, str(result.val[name]), str(result.test[name])] for name in ("accuracy", "precision", "recall", "f1")
-    ]
+    found = None if result.search is None else result.search.winner
+    scores = [[name, str(result.val[name]), str(result.test[name])] for name in ("accuracy", "precision", "f1")]
     classes = [
         [name, *(str(scores[key]) for key in ("precision", "recall", "f1"))] for name, scores in result.classes.items()
     ]
@@ -65,7 +63,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         f"A fully connected network with {result.parameters:,} parameters "
         f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
         f"{len(results.runs)} runs by validation accuracy; the file is the seed whose own is the best, "
-        f"{results.best_seed(run)}. Written by the report stage.",
+        f"{result.best_seed}. Written by the report stage.",
         "## Use",
         f"`dvc get` or `dvc pull {MODEL}`, then:",
         _LOADING,
@@ -78,7 +76,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each.",
         "## Scores",
         f"Mean over {n} {'seeds' if n > 1 else 'seed'}, with the standard deviation (ddof 1) where there are "
-        "more than one; precision, recall and F1 weighted by class size.",
+        "more than one; precision and F1 weighted by class size, as is recall, which then equals accuracy.",
         table(["score", "validation", "test"], scores),
         "On the test images, by class:",
         table(["class", "precision", "recall", "F1"], classes),

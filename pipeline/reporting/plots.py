@@ -19,7 +19,7 @@ def image_grid(
     """Draw ``images``, uint8 (at most rows * columns, 32, 32, 3), each under its entry of ``titles``."""
     figure = Figure(figsize=(1.6 * columns, 1.9 * rows), layout="constrained")
     figure.suptitle(title)
-    grid = figure.subplots(rows, columns)
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, image, text in zip(grid.flat[: len(titles)], images, titles, strict=True):
@@ -45,7 +45,7 @@ def confusion_matrix(path: Path, counts: npt.NDArray[np.integer], names: Sequenc
 def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
     """Draw loss and accuracy by epoch side by side, train dashed and validation solid, a colour per run.
 
-    ``curves`` maps the name of a run to the columns "train/loss", "val/loss", "train/accuracy" and "val/accuracy", one
+    ``curves`` maps the name of a run to the columns "train_loss", "val_loss", "train_accuracy" and "val_accuracy", one
     value per epoch.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
@@ -53,7 +53,7 @@ def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Sequence[float
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for index, (run, columns) in enumerate(curves.items()):
             for split, style in (("train", "--"), ("val", "-")):
-                values = columns[f"{split}/{measure}"]
+                values = columns[f"{split}_{measure}"]
                 label = f"{run}, {split}"
                 axes.plot(range(1, len(values) + 1), values, style, color=f"C{index % 10}", label=label)
         axes.set(xlabel="epoch", ylabel=measure)

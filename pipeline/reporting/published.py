@@ -10,6 +10,8 @@ import yaml
 from pipeline.files.runs import Run
 
 REPORTED = Path("pipeline/reporting/reported.yaml")
+# The groups of runs that the study has; what lies beyond it is another question.
+STUDY_GROUPS = ("baseline", "scale", "regularise", "ablation", "tune")
 COMPARISONS = Path("pipeline/reporting/comparisons.yaml")
 
 

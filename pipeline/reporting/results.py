@@ -1,6 +1,5 @@
 """What the stages measured, read back from metrics/ and data/predictions for the runs that params.yaml declares."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,100 +8,127 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evaluation.statistics import Statistic, Statistics
-from pipeline.files.artefacts import read_json
-from pipeline.files.runs import Run
+from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
+from pipeline.files.artefacts import read_csv, read_json
+from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
 from pipeline.params.reading import Params
 from pipeline.params.runs import declared
+
+CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search cost, and its winner as a trial; ``hyperparameters`` as text with six digits."""
+    """What a search cost, and its winner as a trial; ``hyperparameters`` as text. ``winner`` is all of winner.json."""
 
     trials: int
     epochs: int
     val_accuracy: float
     hyperparameters: Mapping[str, str]
+    winner: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """The statistics over seeds of one run's scores, by their names; ``classes`` are test scores by class name."""
+    """One run: the statistics over seeds of its scores by their names, and what is kept of each seed.
+
+    ``classes`` are test scores by class name; ``val_accuracies`` and ``curves`` are by seed, the latter one value per
+    epoch of each of :data:`CURVES`.
+    """
 
     parameters: int
     epochs: Statistic
     val: Statistics
     test: Statistics
     classes: Mapping[str, Statistics]
+    val_accuracies: Mapping[int, float]
+    curves: Mapping[int, Mapping[str, Sequence[float]]]
     search: SearchResult | None = None
+
+    @property
+    def best_seed(self) -> int:
+        """The seed whose saved model has the highest validation accuracy; of equals the first."""
+        return max(self.val_accuracies, key=lambda seed: self.val_accuracies[seed])
 
 
 @dataclass(frozen=True)
 class Results:
     """All declared runs that have been trained and evaluated, and what is known of their data.
 
-    ``naive`` is the classifier that looks at no image; ``missing`` are the runs that are not there yet, as after ``dvc
-    repro -s``. ``dataset`` and ``split`` are metrics/dataset.json and metrics/split.json.
+    ``naive`` are test scores of the classifier that looks at no image, if the baseline was evaluated; ``missing`` are
+    the runs that are not there yet. ``dataset`` and ``split`` are metrics/dataset.json and metrics/split.json.
     """
 
     seeds: tuple[int, ...]
     runs: Mapping[Run, RunResult]
-    naive: Statistics
+    naive: Mapping[str, float] | None
     missing: Sequence[Run]
     dataset: Mapping[str, Any]
     split: Mapping[str, Any]
 
+    def select(self, groups: Sequence[str]) -> Run:
+        """The run of ``groups`` with the highest mean validation accuracy; of equals the first in their order."""
+        candidates = [run for run in self.runs if run.group in groups]
+        return max(candidates, key=lambda run: self.runs[run].val["accuracy"].mean)
+
     @property
     def selected(self) -> Run:
-        """The run with the highest mean validation accuracy; of equals the first in the order of the study."""
-        return max(self.runs, key=lambda run: self.runs[run].val["accuracy"].mean)
-
-    def best_seed(self, run: Run) -> int:
-        """The seed whose saved model has the highest validation accuracy; of equals the first."""
-        return max(
-            self.seeds, key=lambda seed: float(read_json(run.log(seed) / "metrics.json")["model"]["val_accuracy"])
-        )
+        """The run with the highest mean validation accuracy of all."""
+        return self.select([run.group for run in self.runs])
 
 
 def read(params: Params) -> Results:
     """Read the results of all declared runs that are there."""
-    groups = declared(params)
-    files = {group: Path(f"metrics/evaluate/{group}.json") for group in groups}
-    evaluated = {group: read_json(path) if path.exists() else {} for group, path in files.items()}
-    runs = [run for members in groups.values() for run in members]
-    there = [run for run in runs if run.metrics.exists() and run.name in evaluated[run.group]]
-    return Results(
-        seeds=params.train.seeds,
-        runs={run: _run_result(run, evaluated[run.group][run.name]) for run in there},
-        naive=_statistics(evaluated["baseline"]["naive"]),
-        missing=[run for run in runs if run not in there],
-        dataset=read_json(Path("metrics/dataset.json")),
-        split=read_json(Path("metrics/split.json")),
-    )
+    found: dict[Run, RunResult] = {}
+    missing: list[Run] = []
+    naive = None
+    for group, runs in declared(params).items():
+        summary = read_json(group_file(group)) if group_file(group).exists() else {}
+        if group in GROUPS_OF_ONE and summary:
+            summary = {group: summary}
+        if group == "baseline" and summary:
+            naive = summary[group]["naive"]["test"]
+        tables = {kind: read_csv(group_file(group, kind)) if summary else [] for kind in ("seeds", "epochs", "classes")}
+        for run in runs:
+            if run.name in summary:
+                own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
+                found[run] = _run_result(summary[run.name], own)
+            else:
+                missing.append(run)
+    dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
+    return Results(params.train.seeds, found, naive, missing, dataset, split)
 
 
-def _run_result(run: Run, test: Mapping[str, Any]) -> RunResult:
-    trained = read_json(run.metrics)
-    classes = read_json(Path(f"metrics/evaluate/{run.group}/per_class.json"))[run.name]
-    search = trained.get("search")
+def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, str]]]) -> RunResult:
+    n = entry["n"]
+
+    def statistics(part: str) -> Statistics:
+        return {name: Statistic.from_json(value, n) for name, value in entry[part].items()}
+
+    classes: dict[str, list[dict[str, float]]] = {}
+    for row in tables["classes"]:
+        scores = {key: float(value) for key, value in row.items() if key not in ("run", "seed", "class")}
+        classes.setdefault(row["class"], []).append(scores)
+    curves: dict[int, dict[str, list[float]]] = {}
+    for row in tables["epochs"]:
+        of_seed = curves.setdefault(int(row["seed"]), {curve: [] for curve in CURVES})
+        for curve in CURVES:
+            of_seed[curve].append(float(row[curve]))
+    search = entry.get("search")
     return RunResult(
-        parameters=trained["parameters"],
-        epochs=Statistic.from_json(trained["epochs"]),
-        val=_statistics(trained["val"]),
-        test=_statistics(test),
-        classes={name: _statistics(entry) for name, entry in classes.items()},
+        parameters=entry["parameters"],
+        epochs=Statistic.from_json(entry["epochs"], n),
+        val=statistics("val"),
+        test=statistics("test"),
+        classes={name: over_seeds(scores) for name, scores in classes.items()},
+        val_accuracies={int(row["seed"]): float(row["val_accuracy"]) for row in tables["seeds"]},
+        curves=curves,
         search=None if search is None else _search_result(search),
     )
 
 
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:
-    winner = entry["winner"]
-    return SearchResult(entry["trials"], entry["epochs_spent"], winner["val_accuracy"], winner["hyperparameters"])
-
-
-def _statistics(entries: Mapping[str, Mapping[str, float]]) -> Statistics:
-    return {name: Statistic.from_json(entry) for name, entry in entries.items()}
+    return SearchResult(entry["trials"], entry["epochs"], entry["val_accuracy"], entry["hyperparameters"], entry)
 
 
 def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
@@ -114,13 +140,3 @@ def correct(run: Run, seeds: Sequence[int]) -> list[npt.NDArray[np.bool_]]:
     """For each seed which test images its model names correctly, bool (n,)."""
     pairs = (predictions(run, seed) for seed in seeds)
     return [probabilities.argmax(axis=1) == labels for labels, probabilities in pairs]
-
-
-def learning_curves(run: Run, seed: int) -> dict[str, list[float]]:
-    """One value per epoch of "train/loss", "train/accuracy", "val/loss" and "val/accuracy"."""
-    columns = {}
-    for path in sorted(run.log(seed).glob("plots/metrics/*/*.tsv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t")
-            columns[f"{path.parent.name}/{path.stem}"] = [float(row[path.stem]) for row in rows]
-    return columns

@@ -1,6 +1,5 @@
 """The plot of a search: what each trial reached, by rung, and which hyperparameters the good ones had."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from pipeline.files.artefacts import read_csv
 from pipeline.reporting.plots import save
 
 # What every trial has comes first: after a gap a line would be a point.
@@ -31,16 +31,14 @@ class PlottedTrial:
 
 def read(table: Path) -> list[PlottedTrial]:
     """The trials of ``table``, a trials.csv."""
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     return [
         PlottedTrial(
             number=int(row["trial"]) + 1,
-            max_epoch=int(row["budget"]),
+            max_epoch=int(row["max_epoch"]),
             val_accuracy=float(row["val_accuracy"]),
             hyperparameters={name: float(value) for name, value in row.items() if name.startswith(_KINDS) and value},
         )
-        for row in rows
+        for row in read_csv(table)
     ]
 
 

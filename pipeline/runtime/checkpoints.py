@@ -26,15 +26,17 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from pipeline.files import sources
 from pipeline.files.artefacts import atomic_write
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
+from pipeline.runtime import sources
 
 VARIABLE = "CIFAR10_STATE"
 _FOLDER = "cifar10-dense-study"
 _KEY = re.compile("[0-9a-f]{20}")
 _DIGEST_BYTES = 32
+# What a checkpoint holds: raise it when that changes.
+_FORMAT = 1
 
 
 def folder() -> Path:
@@ -48,18 +50,18 @@ def folder() -> Path:
     return Path(named) / _FOLDER if named else user_cache_path(_FOLDER) / "state"
 
 
-def run_key(configuration: Mapping[str, Any], splits: Sequence[Split], modules: Sequence[str]) -> str:
+def run_key(configuration: Mapping[str, Any], splits: Sequence[Split], module: str) -> str:
     """A hash of what a run depends on: its configuration, the images and labels, the code that trains, the libraries.
 
-    ``modules`` are the names of modules of ours.
+    ``module`` is the one that trains.
     """
-    digest = hashlib.sha256(json.dumps(configuration, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([_FORMAT, configuration], sort_keys=True).encode())
     for split in splits:
         for array in (split.images, split.labels):
             digest.update(np.ascontiguousarray(array).data)
-    digest.update(sources.digest(modules).encode())
-    for library in ("keras", "keras-tuner", "numpy", "tensorflow"):
-        digest.update(f"{library} {version(library)}".encode())
+    modules = sources.decisive(module)
+    digest.update(json.dumps({name: sources.digest(name) for name in modules}).encode())
+    digest.update(json.dumps({name: version(name) for name in sources.libraries(modules)}).encode())
     return digest.hexdigest()[:20]
 
 
@@ -114,8 +116,8 @@ class Checkpoints:
             (self.path / f"{name}.checkpoint").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the run's checkpoints, after its outputs have been written, unless another process waits for them."""
-        if self.path is not None and not _wanted(self.path).exists():
+        """Remove the run's checkpoints, after its outputs have been written."""
+        if self.path is not None:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
@@ -130,8 +132,8 @@ def open_checkpoints(key: str, outputs: Path) -> Iterator[Checkpoints]:
     path = folder() / key
     with ExitStack() as locks:
         try:
-            locks.enter_context(_locked(_digest(str(outputs.absolute())), wait_for=None))
-            locks.enter_context(_locked(key, wait_for=path))
+            locks.enter_context(_locked(_digest(str(outputs.absolute())), wait=False))
+            locks.enter_context(_locked(key, wait=True))
             path.mkdir(exist_ok=True)
             for temporary in path.glob(".*"):
                 temporary.unlink()
@@ -147,18 +149,17 @@ def clean() -> Iterator[str]:
     """Remove the checkpoints of all runs that no process is training; yield a line for each."""
     for path in sorted(path for path in folder().glob("*") if _KEY.fullmatch(path.name)):
         try:
-            with _locked(path.name, wait_for=None):
+            with _locked(path.name, wait=False):
                 size = sum(file.stat().st_size for file in path.glob("*.checkpoint"))
                 shutil.rmtree(path)
-                _wanted(path).unlink(missing_ok=True)
                 yield f"removed {path} ({size / 1e6:.0f} MB)"
         except UserError as error:
             yield f"kept {path}: {error}"
 
 
 @contextmanager
-def _locked(name: str, wait_for: Path | None) -> Iterator[None]:
-    """Hold the lock ``name``. While another process does, wait for its ``wait_for``, or raise where that is None."""
+def _locked(name: str, *, wait: bool) -> Iterator[None]:
+    """Hold the lock ``name``. While another process does, wait for it, or raise :class:`UserError`."""
     base = folder() / name
     owner, lock = base.with_suffix(".owner"), FileLock(base.with_suffix(".lock"))
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -166,14 +167,11 @@ def _locked(name: str, wait_for: Path | None) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         other = owner.read_text() if owner.exists() else "another process"
-        if wait_for is None:
+        if not wait:
             raise UserError(f"{other} is training this run; stop it, and run again to continue") from None
         _warn(f"{other} is training the same run; waiting for it")
-        _wanted(wait_for).touch()
         lock.acquire()
     try:
-        if wait_for is not None:
-            _wanted(wait_for).unlink(missing_ok=True)
         with suppress(OSError):
             owner.write_text(f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}")
         yield
@@ -183,11 +181,6 @@ def _locked(name: str, wait_for: Path | None) -> Iterator[None]:
             owner.unlink(missing_ok=True)
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-def _wanted(path: Path) -> Path:
-    """Exists while another process waits for the checkpoints at ``path``."""
-    return path.with_suffix(".wanted")
 
 
 def _digest(text: str) -> str:

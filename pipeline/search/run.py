@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.files import dataset, sources
+from pipeline.files import dataset
 from pipeline.files.errors import UserError
 from pipeline.networks import dense
 from pipeline.networks.randomness import Purpose, generator
@@ -65,7 +65,7 @@ def open_search(search: SearchParams, train_params: TrainParams, outputs: Path) 
     """
     splits = dataset.load("train"), dataset.load("val")
     shared = train_params.model_dump(include={"batch_size", "precision", "device", "strategy"})
-    key = checkpoints.run_key({"search": repr(search)} | shared, splits, sources.executed(__name__))
+    key = checkpoints.run_key({"search": repr(search)} | shared, splits, __name__)
     if distributed.is_worker():
         yield Checkpoints(checkpoints.folder() / key)
         return
@@ -147,7 +147,7 @@ class _Worker:
         train = self.train_params
         max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
         initial = int(values.get("tuner/initial_epoch", 0))
-        network = searched_network(self.search, values)
+        network = searched_network(values, self.search.dropout_after)
         patience, reduce_lr_patience = self.search.patience, self.search.reduce_lr_patience
         learning_rate = float(values["learning_rate"])
         recipe = Recipe(max_epoch, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)

@@ -1,14 +1,12 @@
 """The trials of a search: what each trained, what it gave, and which of them won."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.files.artefacts import DECIMALS, write_text
+from pipeline.files.artefacts import write_csv, write_text
 from pipeline.training.trainer import History
 
 
@@ -64,32 +62,34 @@ def winner(trials: Sequence[Trial]) -> Trial:
 
 
 def summary(trials: Sequence[Trial]) -> dict[str, Any]:
-    """What a search cost, and its :func:`winner`."""
+    """What a search cost, and its :func:`winner`, whose hyperparameters are text because JSON rounds numbers."""
     best = winner(trials)
     return {
         "trials": len(trials),
-        "epochs_spent": sum(trial.epochs_trained for trial in trials),
-        "winner": {
-            "trial": best.name,
-            "val_accuracy": best.val_accuracy,
-            "val_loss": best.val_loss,
-            "epochs": best.epochs,
-            # As text: rounded to six decimals most penalties would be 0.
-            "hyperparameters": {axis: f"{value:.6g}" for axis, value in best.hyperparameters.items()},
-        },
+        "epochs": sum(trial.epochs_trained for trial in trials),
+        "trial": best.name,
+        "val_accuracy": best.val_accuracy,
+        "val_loss": best.val_loss,
+        "hyperparameters": {axis: repr(value) for axis, value in best.hyperparameters.items()},
     }
 
 
-def write_csv(path: Path, trials: Sequence[Trial]) -> None:
+def write_table(path: Path, trials: Sequence[Trial]) -> None:
     """A row per trial: rung, epochs, scores and hyperparameters."""
     axes = sorted({axis for trial in trials for axis in trial.hyperparameters})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "parent", "round", "budget", "epochs", "val_accuracy", "val_loss", *axes])
-    for trial in trials:
-        row: list[object] = [trial.name, trial.parent, trial.round, trial.max_epoch, trial.epochs]
-        scores = (trial.val_accuracy, trial.val_loss)
-        row += ["" if score is None else round(score, DECIMALS) for score in scores]
-        values = (trial.hyperparameters.get(axis) for axis in axes)
-        writer.writerow([*row, *("" if value is None else f"{value:.6g}" for value in values)])
-    write_text(path, text.getvalue())
+    write_csv(
+        path,
+        [
+            {
+                "trial": trial.name,
+                "parent": trial.parent,
+                "round": trial.round,
+                "max_epoch": trial.max_epoch,
+                "epochs": trial.epochs,
+                "val_accuracy": trial.val_accuracy,
+                "val_loss": trial.val_loss,
+            }
+            | {axis: f"{value:.6g}" if (value := trial.hyperparameters.get(axis)) is not None else "" for axis in axes}
+            for trial in trials
+        ],
+    )

@@ -11,7 +11,7 @@ from pipeline.networks.backend import keras, tf
 
 
 def score(model: keras.Sequential, split: Split) -> dict[str, float]:
-    """Loss, accuracy, and precision, recall and F1 weighted by class size, of ``model`` on ``split``.
+    """Loss, accuracy, and precision and F1 weighted by class size, of ``model`` on ``split``.
 
     The loss is the mean cross-entropy in nats plus the L2 penalty, as ``model.evaluate`` gives it.
     """

@@ -61,10 +61,10 @@ class History:
 class Trainer:
     """Trains ``model`` from the initial weights that follow from ``seed``.
 
-    It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted; what has been trained
-    to the end is not trained again. ``names``: of its checkpoint, and after it of those that it may go on from instead.
-    ``keep_best``: whether weights are remembered for :meth:`restore_best_weights`. ``save_seconds``: a kill costs at
-    most so much training, or an epoch where that is longer.
+    It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted. ``names``: of its
+    checkpoint, and after it of those that it may go on from instead. ``keep_best``: whether weights are remembered for
+    :meth:`restore_best_weights`. ``save_seconds``: a kill costs at most so much training, or an epoch where that is
+    longer.
     """
 
     def __init__(
@@ -90,7 +90,6 @@ class Trainer:
         self._progress = Progress()
         self._seconds = 0.0
         self._best_weights: list[npt.NDArray[np.float32]] = []
-        self._restored_best = False
         self._saved_at = time.monotonic()
         saved = next(filter(None, map(checkpoints.load, names)), None)
         if saved is None:
@@ -116,12 +115,9 @@ class Trainer:
         return self._history
 
     def restore_best_weights(self) -> None:
-        """Leave the weights to be kept in the model, and nothing else in the checkpoint."""
-        if not self._restored_best:
-            if self._keeps_best:
-                self._model.set_weights(self._best_weights)
-            self._restored_best = True
-            self._checkpoints.save(self._name, self._model.get_weights(), self._metadata())
+        """Leave the weights of the best epoch in the model, where they are the ones to be kept."""
+        if self._keeps_best:
+            self._model.set_weights(self._best_weights)
 
     def save(self) -> bool:
         """Write the checkpoint; return whether that was possible."""
@@ -168,7 +164,6 @@ class Trainer:
             "epochs": [asdict(epoch) for epoch in self._history.epochs],
             "progress": asdict(self._progress),
             "seconds": self._seconds,
-            "restored_best": self._restored_best,
         }
 
     def _restore(self, arrays: list[npt.NDArray[np.float32]], metadata: dict[str, Any]) -> None:
@@ -184,9 +179,5 @@ class Trainer:
             ]
         )
         self._progress, self._seconds = Progress(**metadata["progress"]), metadata["seconds"]
-        self._restored_best = metadata["restored_best"]
-        if self._restored_best:
-            self._model.set_weights(arrays)
-        else:
-            count = len(self._epoch.state)
-            self._epoch.state, self._best_weights = arrays[:count], arrays[count:]
+        count = len(self._epoch.state)
+        self._epoch.state, self._best_weights = arrays[:count], arrays[count:]

@@ -7,17 +7,17 @@ from tests.conftest import Project
 
 def test_a_run_on_mirrored_devices_saves_a_model_and_its_figures(project: Project) -> None:
     project.set_params(**{"train.strategy": "mirrored", "train.epochs": 2})
-    for stage in (["fetch"], ["preprocess"], ["regularise"]):
+    for stage in (["fetch"], ["preprocess"], ["regularise", "100"]):
         project.succeed("python", "-m", *[f"pipeline.{stage[0]}", *stage[1:]])
-    figures = json.loads((project.folder / "metrics/regularise.json").read_text())
-    assert figures["val"]["accuracy"]["mean"] > 0.3
+    figures = json.loads((project.folder / "logs/regularise/seed-100/metrics.json").read_text())
+    assert figures["val"]["accuracy"] > 0.3
 
 
 def test_a_gpu_that_is_not_there_is_a_clear_error(project: Project) -> None:
     project.set_params(**{"train.device": "gpu"})
     project.succeed("python", "-m", "pipeline.fetch")
     project.succeed("python", "-m", "pipeline.preprocess")
-    ended = project.run("python", "-m", "pipeline.baseline", CUDA_VISIBLE_DEVICES="")
+    ended = project.run("python", "-m", "pipeline.baseline", "100", CUDA_VISIBLE_DEVICES="")
     assert ended.returncode == 1
     assert ended.stderr == (
         "baseline: params.yaml: train.device is gpu, but TensorFlow finds no GPU; allowed here: auto, cpu\n"

@@ -47,15 +47,11 @@ def test_every_plot_of_a_fresh_project_is_drawn_without_a_network(reproduced: Pr
     reproduced.succeed("dvc", "plots", "show", "--html-template", str(template), "--out", "shown")
     plots, images = drawn(reproduced.folder / "shown" / "index.html")
     shutil.rmtree(reproduced.folder / "shown")
-    assert plots == {
-        "Accuracy_of_baseline": ["line"],
-        "Loss_of_baseline": ["line"],
-        "Accuracy_of_regularise": ["line"],
-        "Loss_of_regularise": ["line"],
-        "Trials_of_broad": ["symbol"],
-        "Trials_of_final": ["symbol"],
-        "metrics_confusion_matrix_csv": ["rect"],
-    }
+    groups = ("ablation", "baseline", "regularise", "scale", "tune")
+    expected = {f"metrics_{group}-epochs_csv": ["line"] for group in groups}
+    expected |= {f"metrics_{group}-{kind}_csv": ["symbol"] for group in groups for kind in ("classes", "seeds")}
+    expected |= {"metrics_final-trials_csv": ["symbol"], "metrics_confusion_matrix_csv": ["rect"]}
+    assert plots == expected
     assert images == len(list((reproduced.folder / "metrics/figures").glob("*.png")))
 
 
@@ -66,7 +62,7 @@ def test_a_difference_is_drawn_without_a_network(clean: Project, template: Path)
     plots, images = drawn(page)
     text = page.read_text()
     shutil.rmtree(clean.folder / "shown")
-    assert plots["Accuracy_of_regularise"] == ["line"]
+    assert plots["metrics_regularise-epochs_csv"] == ["line"]
     assert plots["metrics_confusion_matrix_csv"] == ["rect"]
     assert all(plots.values())
     assert images > 0

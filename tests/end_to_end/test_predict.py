@@ -71,6 +71,6 @@ def test_a_missing_model_is_a_clear_error(project: Project) -> None:
         1,
         "predict: models/none.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n",
     )
-    (project.folder / "metrics/summary.json").unlink()
+    (project.folder / "models/selected.keras").unlink()
     ended = project.run("python", "-m", "pipeline.predict", "images/000.png")
-    assert ended.stderr.startswith("predict: metrics/summary.json is missing, which names the selected model")
+    assert ended.stderr == "predict: models/selected.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n"

@@ -21,6 +21,6 @@ def test_the_committed_data_and_the_studys_baseline_are_found_again(tmp_path: Pa
     project.succeed("dvc", "repro", "preprocess")
     assert project.succeed("git", "status", "--porcelain") == ""
     project.succeed("dvc", "repro", "evaluate@baseline")
-    figures = json.loads((tmp_path / "metrics" / "evaluate" / "baseline.json").read_text())["baseline"]
+    figures = json.loads((tmp_path / "metrics" / "baseline.json").read_text())["test"]
     assert 0.365 <= figures["accuracy"]["mean"] <= 0.40
     assert figures["f1"]["mean"] > 0.35

@@ -16,8 +16,8 @@ from tests.conftest import Project, copy_project
 SEARCH = "tune.searches.broad"
 # Twelve rungs' worth of trials in seconds: brackets of 4@2, 2@4 ... see Keras Tuner.
 SMALL = {
-    f"{SEARCH}.max_epochs": 8,
-    f"{SEARCH}.factor": 2,
+    "tune.max_epochs": 8,
+    "tune.factor": 2,
     f"{SEARCH}.space.units_1": [16, 32],
     f"{SEARCH}.space.units_2": [16, 32],
     f"{SEARCH}.space.units_3": [16, 32],
@@ -53,16 +53,15 @@ def undisturbed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 def take_outputs(project: Project) -> dict[str, bytes]:
-    places = [project.folder / "models" / "tune", project.folder / "metrics" / "tune"]
     taken = {}
-    for path in (path for place in places for path in sorted(place.rglob("*")) if path.is_file()):
+    for path in sorted([*project.folder.glob("logs/tune/*/*"), *project.folder.glob("metrics/*-trials.csv")]):
         taken[str(path.relative_to(project.folder))] = path.read_bytes()
         path.unlink()
     return taken
 
 
 def rows(outputs: dict[str, bytes]) -> list[dict[str, str]]:
-    return list(csv.DictReader(outputs["metrics/tune/broad/trials.csv"].decode().splitlines()))
+    return list(csv.DictReader(outputs["logs/tune/broad/trials.csv"].decode().splitlines()))
 
 
 def start(project: Project, search: str = "broad", **environment: str) -> subprocess.Popen[str]:
@@ -84,10 +83,10 @@ def test_the_same_search_gives_the_same_trials_scores_and_winner(
 
 
 def test_the_winner_is_the_best_of_the_highest_rung(undisturbed: dict[str, bytes]) -> None:
-    winner = json.loads(undisturbed["metrics/tune/broad.json"])["search"]["winner"]
-    highest = [row for row in rows(undisturbed) if row["budget"] == "8"]
+    winner = json.loads(undisturbed["logs/tune/broad/winner.json"])
+    highest = [row for row in rows(undisturbed) if row["max_epoch"] == "8"]
     assert winner["trial"] == max(highest, key=lambda row: float(row["val_accuracy"]))["trial"]
-    assert len({row["budget"] for row in rows(undisturbed)}) == 4
+    assert len({row["max_epoch"] for row in rows(undisturbed)}) == 4
 
 
 def test_a_trial_of_a_later_rung_goes_on_from_the_best_of_the_one_before(undisturbed: dict[str, bytes]) -> None:
@@ -96,10 +95,10 @@ def test_a_trial_of_a_later_rung_goes_on_from_the_best_of_the_one_before(undistu
     assert promoted
     for row in promoted:
         parent = by_name[row["parent"]]
-        assert int(row["budget"]) > int(parent["budget"])
+        assert int(row["max_epoch"]) > int(parent["max_epoch"])
         assert row["learning_rate"] == parent["learning_rate"]
-    first = [row for row in by_name.values() if row["budget"] == "1"]
-    kept = {row["parent"] for row in promoted if row["budget"] == "2"} & {row["trial"] for row in first}
+    first = [row for row in by_name.values() if row["max_epoch"] == "1"]
+    kept = {row["parent"] for row in promoted if row["max_epoch"] == "2"} & {row["trial"] for row in first}
     best = sorted(first, key=lambda row: float(row["val_accuracy"]), reverse=True)[: len(kept)]
     assert {row["trial"] for row in best} == kept
 
@@ -139,7 +138,7 @@ def test_so_does_one_of_another_algorithm(project: Project, states: Path, algori
         kill_after(done, start(project, "final"), states)
     project.succeed("python", "-m", "pipeline.tune", "final")
     assert take_outputs(project) == undisturbed
-    assert len(undisturbed["metrics/tune/final/trials.csv"].splitlines()) == 1 + trials
+    assert len(undisturbed["logs/tune/final/trials.csv"].splitlines()) == 1 + trials
 
 
 def test_losers_are_pruned(project: Project, states: Path, undisturbed: dict[str, bytes]) -> None:
@@ -151,19 +150,19 @@ def test_losers_are_pruned(project: Project, states: Path, undisturbed: dict[str
     assert process.returncode == 0
     assert take_outputs(project) == undisturbed
     # What the second rung of the largest bracket takes, and the one that is running.
-    assert 2 <= most <= len([row for row in rows(undisturbed) if row["budget"] == "2" and row["parent"]]) + 2
+    assert 2 <= most <= len([row for row in rows(undisturbed) if row["max_epoch"] == "2" and row["parent"]]) + 2
 
 
 def test_a_trial_that_diverges_loses_and_says_so(project: Project) -> None:
     search = "tune.searches.final"
     small = {f"{search}.space.units_{layer}": [8] for layer in (1, 2, 3)}
-    rates = {f"{search}.space.learning_rate": [1e-3, 1e30], f"{search}.max_epochs": 2, f"{search}.space.l2": [1e-5]}
+    rates = {f"{search}.space.learning_rate": [1e-3, 1e30], "tune.max_epochs": 2, f"{search}.space.l2": [1e-5]}
     project.set_params(**small, **rates)
     output = project.succeed("python", "-m", "pipeline.tune", "final")
     assert "the loss is not finite after epoch 1; learning_rate is 1e+30" in output
-    results = json.loads((project.folder / "metrics/tune/final.json").read_text())["search"]
-    assert results["trials"] == 4
-    assert results["winner"]["hyperparameters"]["learning_rate"] == "0.001"
+    winner = json.loads((project.folder / "logs/tune/final/winner.json").read_text())
+    assert winner["trials"] == 4
+    assert winner["hyperparameters"]["learning_rate"] == "0.001"
     take_outputs(project)
 
 

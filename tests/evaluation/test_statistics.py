@@ -19,12 +19,13 @@ def test_every_score_has_a_statistic_of_its_own() -> None:
 
 def test_one_seed_has_no_deviation() -> None:
     assert over_seeds([{"accuracy": 0.5}]) == {"accuracy": Statistic(0.5, 1)}
-    assert Statistic(0.5, 1).as_json() == {"mean": 0.5, "n": 1}
+    assert Statistic(0.5, 1).as_json() == {"mean": 0.5}
+    assert Statistic(0.5, 3, 0.01).as_json() == {"mean": 0.5, "std": 0.01}
 
 
 @pytest.mark.parametrize("statistic", [Statistic(0.5, 1), Statistic(0.5, 3, 0.01), Statistic(0.5, 3, 0.0)])
 def test_a_statistic_is_read_back_as_it_was_written(statistic: Statistic) -> None:
-    assert Statistic.from_json(statistic.as_json()) == statistic
+    assert Statistic.from_json(statistic.as_json(), statistic.n) == statistic
 
 
 def test_a_statistic_is_shown_with_its_deviation_if_it_has_one() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.files import sources
+from pipeline.runtime import sources
 from tests.conftest import ROOT
 
 # Besides itself. A stage may import any district, a tool anything but stages.
@@ -18,7 +18,10 @@ MAY_IMPORT = {
     "reporting": {"evaluation", "params", "files"},
     "console": {"search", "training", "networks", "evaluation", "params", "runtime", "files"},
 }
-STAGES = {"fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "tune", "evaluate", "report", "predict"}
+STAGES = {
+    *("fingerprint", "fetch", "preprocess", "baseline", "scale", "regularise", "ablation"),
+    *("tune", "winner", "evaluate", "report", "predict"),
+}
 DISTRICTS = set(MAY_IMPORT)
 ALLOWED = MAY_IMPORT | dict.fromkeys(STAGES, DISTRICTS) | {"tools": DISTRICTS}
 

@@ -1,3 +1,4 @@
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def test_a_fraction_that_leaves_a_class_without_images_is_refused(
     with pytest.raises(ValueError, match="test_size = 1 should be greater or equal to the number of classes"):
         stratified(noise(50), 0.01, seed=100)
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "fingerprints", "fingerprints")
     params = (ROOT / "params.yaml").read_text()
     Path("params.yaml").write_text(params.replace("validation_fraction: 0.2", "validation_fraction: 0.01"))
     write_json(RAW / "class_names.json", CLASSES)

@@ -1,9 +1,12 @@
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from dvc.utils.serialize import modify_yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import dumps_yaml, modify_yaml, parse_yaml_for_update
 
 from pipeline.files.errors import UserError
 from pipeline.params import reading
@@ -45,12 +48,69 @@ def test_a_number_is_read_as_dvc_writes_it(file: Path, value: float) -> None:
     assert load(file).baseline.learning_rate == float(value)
 
 
-def test_a_change_by_dvc_touches_one_line(file: Path) -> None:
+def leaves(content: Mapping[str, Any], *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value that is no mapping, with the names that lead to it."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, *names, name)
+        else:
+            yield (*names, name), value
+
+
+def others(value: Any) -> list[Any]:
+    """What may stand instead of ``value``: of its kind, and for layers of the other, as fewer and more lines."""
+    if isinstance(value, list):
+        return [[7], [7.5e-05] * (len(value) + 2), *(["all"] if 2 in value else [])]
+    if value == "all":
+        return ["all of them", [1, 2]]
+    return ["other text" if isinstance(value, str) else 1.2345e-05]
+
+
+def test_a_change_by_dvc_touches_only_the_lines_of_its_value() -> None:
+    """Of every value of params.yaml; reading and writing are the two halves of modify_yaml, reading once for all."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    content = parse_yaml_for_update(text, "params.yaml")
+    before = text.splitlines()
+    wrong, changed = [], 0
+    for names, old in leaves(yaml.safe_load(text)):
+        *sections, leaf = names
+        section = content
+        for name in sections:
+            section = section[name]
+        # Its lines are from first up to last, which is the first that is not.
+        first = section.lc.key(leaf)[0]
+        last = first + 1 + (len(old) if isinstance(old, list) else 0)
+        kept = section[leaf]
+        for new in others(old):
+            section[leaf] = new
+            after = dumps_yaml(content).splitlines()
+            end = len(after) - (len(before) - last)
+            beside = yaml.safe_load(before[first]).popitem()[1]
+            expected = beside | {leaf: new} if isinstance(beside, dict) else new
+            own = yaml.safe_load("\n".join(after[first:end])).popitem()[1]
+            if (after[:first], own, after[end:]) != (before[:first], expected, before[last:]):
+                wrong.append(f"{'.'.join(names)} as {new}")
+            changed += 1
+        section[leaf] = kept
+    assert wrong == []
+    assert changed > 200
+    assert dumps_yaml(content) == text
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        ("train.epochs=5", "  epochs: 5"),
+        ("reg.l2=3e-05", "  l2: 3e-05"),
+        ("ablation.runs.dropout70.dropout=0.75", "    dropout70: {dropout: 0.75}"),
+    ],
+)
+def test_what_exp_run_is_told_changes_one_line(file: Path, edit: str, line: str) -> None:
+    """DVC writes every value anew when it is told one."""
     before = file.read_text().splitlines()
-    with modify_yaml(str(file)) as content:
-        content["train"]["epochs"] = 5
+    apply_overrides(str(file), [edit])
     after = file.read_text().splitlines()
-    assert [new for old, new in zip(before, after, strict=True) if old != new] == ["  epochs: 5"]
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == [line]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +177,38 @@ def test_an_unknown_parameter_is_refused(file: Path) -> None:
 
 
 def test_an_unknown_parameter_of_a_run_is_refused(file: Path) -> None:
-    file.write_text(file.read_text().replace("    dropout30:\n      l2", "    dropout30:\n      L2"))
-    with pytest.raises(UserError, match=r"unknown parameter ablation\.runs\.dropout30\.L2; allowed here: l2, dropout,"):
+    file.write_text(file.read_text().replace("dropout30: {dropout: 0.3}", "dropout30: {Dropout: 0.3}"))
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert str(caught.value) == (
+        f"{file}: unknown parameter ablation.runs.dropout30.Dropout; "
+        "allowed here: units, l2, dropout, dropout_after, learning_rate, patience, reduce_lr_patience"
+    )
+
+
+def test_a_run_takes_from_the_section_what_it_does_not_name(file: Path) -> None:
+    change(file, "ablation.l2", 0.125)
+    change(file, "ablation.runs", {"inherits": {}, "overrides": {"l2": 0.5, "units": [8]}})
+    found = load(file).ablation
+    shared = found.model_dump(exclude={"runs"})
+    assert shared["l2"] == 0.125
+    assert found.runs["inherits"].model_dump() == shared
+    assert found.runs["overrides"].model_dump() == shared | {"l2": 0.5, "units": (8,)}
+
+
+def test_a_run_is_checked_with_what_it_takes_from_the_section(file: Path) -> None:
+    change(file, "ablation.runs", {"narrow": {"units": [8, 8], "dropout_after": [3]}, "wide": {"dropout_after": [3]}})
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert (
+        str(caught.value) == f"{file}: ablation.runs.narrow.dropout_after is [3]; allowed: all, or layers from 1 to 2"
+    )
+
+
+@pytest.mark.parametrize("entry", [None, 5, [1]])
+def test_a_run_that_is_no_mapping_is_refused(file: Path, entry: object) -> None:
+    change(file, "ablation.runs", {"bare": entry})
+    with pytest.raises(UserError, match=r"ablation\.runs\.bare is .*; allowed: a valid dictionary"):
         load(file)
 
 
@@ -172,7 +262,7 @@ def test_an_unknown_parameter_in_a_section_that_is_not_read_is_refused(file: Pat
 
 
 def test_an_unknown_axis_in_a_section_that_is_not_read_is_refused(file: Path) -> None:
-    file.write_text(file.read_text().replace("        units_3:\n", "        unist_3:\n"))
+    file.write_text(file.read_text().replace("        units_3: ", "        unist_3: ", 1))
     with pytest.raises(UserError, match=r"unknown parameter tune\.searches\.broad\.space\.unist_3"):
         reading.load("baseline", path=file)
 

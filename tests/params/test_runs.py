@@ -1,6 +1,7 @@
 """What each declared run trains: the right values are written down here by hand, from params.yaml."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 from pipeline.params import reading, runs
 from pipeline.params.runs import DenseNetwork, Recipe
+from pipeline.params.search import SearchParams
 from tests.conftest import ROOT
 
 WINNER = {"layers": 2, "units_1": 8, "units_2": 4, "units_3": 2, "dropout": 0.25, "l2": 3e-3, "learning_rate": 7e-3}
@@ -57,6 +59,12 @@ def test_a_run_trains_what_params_yaml_says(group: str, name: str, network: Dens
     assert runs.trained(params, Run(group, name)) == (network, recipe)
 
 
+def winner_json(search: SearchParams, hyperparameters: dict[str, float]) -> dict[str, Any]:
+    """What the stage tune writes of a search with this winner."""
+    written = {axis: repr(value) for axis, value in hyperparameters.items()}
+    return search.model_dump(include={"dropout_after", "max_epochs", "patience"}) | {"hyperparameters": written}
+
+
 @pytest.mark.parametrize(
     ("name", "winner", "network", "recipe"),
     [
@@ -72,7 +80,8 @@ def test_a_run_trains_what_params_yaml_says(group: str, name: str, network: Dens
 )
 def test_a_search_trains_its_winner(name: str, winner: dict[str, float], network: DenseNetwork, recipe: Recipe) -> None:
     params = reading.load("train", "tune", path=ROOT / "params.yaml")
-    assert runs.trained(params, Run("tune", name), winner) == (network, recipe)
+    found = winner_json(params.tune.searches[name], winner)
+    assert runs.trained(reading.load("train", path=ROOT / "params.yaml"), Run("tune", name), found) == (network, recipe)
 
 
 def test_a_search_without_a_winner_trains_nothing() -> None:
@@ -93,9 +102,14 @@ def distinct(tmp_path: Path) -> reading.Params:
     own = {"l2": 0.21, "dropout": 0.22, "dropout_after": [1], "learning_rate": 0.023}
     own |= {"units": [61, 62, 63], "patience": 24, "reduce_lr_patience": 25}
     shared = {"l2": 0.26, "dropout": 0.27, "dropout_after": "all", "learning_rate": 0.028}
-    content["ablation"] = {"units": [71, 72], "patience": 29, "runs": {"own": own, "shared": shared}}
-    final = content["tune"]["searches"]["final"]
-    final |= {"max_epochs": 52, "patience": 18, "reduce_lr_patience": 19, "max_trials": 91, "dropout_after": [2]}
+    shared |= {"units": [71, 72], "patience": 29, "reduce_lr_patience": 30}
+    partly = {"l2": 0.31, "patience": 32}
+    content["ablation"] = shared | {"runs": {"own": own, "shared": {}, "partly": partly}}
+    content["tune"] |= {"max_epochs": 53, "patience": 33, "reduce_lr_patience": 34, "dropout_after": [1]}
+    searches = content["tune"]["searches"]
+    searches["shared"] = {"algorithm": "grid", "space": searches["final"]["space"]}
+    own = {"max_epochs": 52, "patience": 18, "reduce_lr_patience": 19, "max_trials": 91, "dropout_after": [2]}
+    searches["final"] |= own
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return reading.load(*reading.SECTIONS, path=path)
@@ -108,8 +122,10 @@ def distinct(tmp_path: Path) -> reading.Params:
         (Run("scale", "own"), DenseNetwork((31, 32), (0, 0), (0, 0)), (51, 0.012, None, 0)),
         (Run("regularise", "regularise"), DenseNetwork((41, 42), (0.13,) * 2, (0, 0.14)), (51, 0.015, 16, 17)),
         (Run("ablation", "own"), DenseNetwork((61, 62, 63), (0.21,) * 3, (0.22, 0, 0)), (51, 0.023, 24, 25)),
-        (Run("ablation", "shared"), DenseNetwork((71, 72), (0.26,) * 2, (0.27, 0.27)), (51, 0.028, 29, 0)),
+        (Run("ablation", "shared"), DenseNetwork((71, 72), (0.26,) * 2, (0.27, 0.27)), (51, 0.028, 29, 30)),
+        (Run("ablation", "partly"), DenseNetwork((71, 72), (0.31,) * 2, (0.27, 0.27)), (51, 0.028, 32, 30)),
         (Run("tune", "final"), DenseNetwork((8, 4), (3e-3,) * 2, (0, 0.25)), (52, 7e-3, 18, 0)),
+        (Run("tune", "shared"), DenseNetwork((8, 4), (3e-3,) * 2, (0.25, 0)), (53, 7e-3, 33, 0)),
     ],
     ids=str,
 )
@@ -117,8 +133,8 @@ def test_every_parameter_goes_where_it_belongs(
     distinct: reading.Params, run: Run, network: DenseNetwork, recipe: tuple[int, float, int | None, int]
 ) -> None:
     epochs, *others = recipe
-    hyperparameters = WINNER if run.group == "tune" else None
-    assert runs.trained(distinct, run, hyperparameters) == (
+    found = winner_json(distinct.tune.searches[run.name], WINNER) if run.group == "tune" else None
+    assert runs.trained(distinct, run, found) == (
         network,
         Recipe(epochs, 129, "mixed_bfloat16", *others),  # type: ignore[arg-type]
     )
@@ -134,8 +150,9 @@ def test_the_declared_runs_are_those_of_params_yaml(distinct: reading.Params) ->
         "regularise/regularise",
         "ablation/own",
         "ablation/shared",
+        "ablation/partly",
     ]
-    assert {run.name for run in declared["tune"]} == {"broad", "refined", "focused", "final"}
+    assert {run.name for run in declared["tune"]} == {"broad", "refined", "focused", "final", "shared"}
 
 
 def test_a_run_or_group_that_is_not_declared_is_refused(distinct: reading.Params) -> None:
@@ -144,3 +161,11 @@ def test_a_run_or_group_that_is_not_declared_is_refused(distinct: reading.Params
         runs.find(distinct, "scale", "wide")
     with pytest.raises(UserError, match="no group 'scales'; allowed: baseline, scale, regularise, ablation, tune"):
         runs.section_of("scales")
+
+
+def test_a_seed_is_one_of_train_seeds(distinct: reading.Params) -> None:
+    assert runs.seed_of(distinct.train, "101") == 101
+    for word in ("103", "0101", "1e2", "101.0", " 101", "-100", "", "100,101"):
+        with pytest.raises(UserError) as caught:
+            runs.seed_of(distinct.train, word)
+        assert str(caught.value) == f"no seed {word!r}; allowed by train.seeds: 100, 101, 102"

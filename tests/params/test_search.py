@@ -16,6 +16,10 @@ def test_the_spaces_are_those_of_the_study(tmp_path: Path) -> None:
     assert load(tmp_path, "refined").layers == [3, 4, 5]
     assert math.isinf(load(tmp_path, "focused").combinations)
     assert load(tmp_path, "final").combinations == 8
+    assert load(tmp_path, "broad").space["units_4"].values == (128, 256, 512)
+    assert load(tmp_path, "refined").space["units_1"].values == (256, 512, 1024)
+    assert load(tmp_path, "refined").space["units_5"].values == (128, 256, 512, 1024)
+    assert load(tmp_path, "focused").space["units_2"].values == (256, 512, 1024)
 
 
 def test_hyperbands_rungs_are_keras_tuners() -> None:
@@ -36,6 +40,40 @@ def test_a_range_in_steps_has_both_its_ends(tmp_path: Path) -> None:
     whole = load(tmp_path, "final", axis_units_1={"min": 7, "max": 9})
     assert whole.space["units_1"].values == (7, 8, 9)
     assert whole.combinations == 24
+
+
+@pytest.mark.parametrize(
+    ("axis", "values"),
+    [
+        ({"min": 1e-7, "max": 1e-4, "factor": 10}, (1e-7, 1e-6, 1e-5, 1e-4)),
+        ({"min": 100, "max": 799, "factor": 2}, (100, 200, 400)),
+        ({"min": 100, "max": 800, "factor": 2}, (100, 200, 400, 800)),
+        ({"min": 0.1, "max": 0.1, "factor": 2}, (0.1,)),
+        ({"min": 1, "max": 4, "factor": 1.5}, (1, 1.5, 2.25, 3.375)),
+    ],
+)
+def test_a_range_with_a_factor_has_its_powers_up_to_max(
+    tmp_path: Path, axis: dict[str, float], values: tuple[float, ...]
+) -> None:
+    search = load(tmp_path, "final", axis_l2=axis)
+    assert search.space["l2"].values == values
+    assert search.combinations == 4 * len(values)
+
+
+def test_a_range_of_widths_with_a_factor_has_no_steps(tmp_path: Path) -> None:
+    search = load(tmp_path, "final", axis_units_1={"min": 128, "max": 1024, "factor": 2})
+    assert search.space["units_1"].values == (128, 256, 512, 1024)
+    assert search.combinations == 32
+
+
+def test_a_search_takes_from_the_section_what_it_does_not_name(tmp_path: Path) -> None:
+    search = load(tmp_path, "focused")
+    assert (search.algorithm, search.seed, search.max_epochs, search.factor) == ("hyperband", 100, 50, 3)
+    assert (search.max_trials, search.reduce_lr_patience, search.dropout_after) == (90, 0, "all")
+    assert search.patience == 15
+    final = load(tmp_path, "final")
+    assert (final.algorithm, final.patience, final.reduce_lr_patience, final.dropout_after) == ("grid", 15, 10, (1, 2))
+    assert (final.seed, final.max_epochs) == (100, 50)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +120,31 @@ def test_a_range_in_steps_has_both_its_ends(tmp_path: Path) -> None:
             {"axis_units_1": {"min": 128, "max": 512, "sampling": "log"}},
             "units_1 has sampling log; allowed: a list, or steps",
         ),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 0, "max": 1, "factor": 2}},
+            "l2_1.factor is 2; allowed with a min above 0, without step and sampling",
+        ),
+        ("broad", {"axis_l2_1": {"min": 1, "max": 8, "factor": 2, "step": 1}}, "l2_1.factor is 2; allowed with a min"),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 1, "max": 8, "factor": 2, "sampling": "log"}},
+            "l2_1.factor is 2; allowed with a min above 0, without step and sampling",
+        ),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 1, "max": 8, "factor": 1}},
+            "l2_1.factor is 1; allowed: greater than 1",
+        ),
+        ("broad", {"axis_units_1": {"min": 5, "max": 20, "factor": 1.5}}, "units_1 has a fraction"),
+        ("broad", {"patiense": 5}, "unknown parameter tune.searches.broad.patiense; allowed here: algorithm, seed"),
         ("broad", {"axis_units": [128]}, "unknown parameter tune.searches.broad.space.units; allowed here: layers"),
         ("broad", {"axis_layers_1": [2]}, "unknown parameter tune.searches.broad.space.layers_1; allowed here: layers"),
         ("broad", {"dropout_after": [1, 9]}, "broad.dropout_after is [1, 9]; allowed: all, or layers from 1 to 4"),
         (
             "broad",
             {"axis_l2_1": {"min": 1e-7, "max": 1e-4, "smapling": "log"}},
-            "space.l2_1.smapling; allowed here: min, max, step, sampling",
+            "space.l2_1.smapling; allowed here: min, max, step, factor, sampling",
         ),
     ],
 )

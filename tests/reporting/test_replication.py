@@ -23,8 +23,8 @@ A, B, C = (Run("ablation", name) for name in "abc")
 def measured(**accuracies: list[float]) -> Results:
     """The results of runs with these test accuracies, one per seed."""
     tested = {name: {"accuracy": Statistic.of(values)} for name, values in accuracies.items()}
-    runs = {Run("ablation", name): RunResult(0, Statistic(1, 1), {}, test, {}) for name, test in tested.items()}
-    return Results((100, 101, 102), runs, naive={}, missing=[], dataset={}, split={})
+    runs = {Run("ablation", name): RunResult(0, Statistic(1, 1), {}, test, {}, {}, {}) for name, test in tested.items()}
+    return Results((100, 101, 102), runs, naive=None, missing=[], dataset={}, split={})
 
 
 def test_accuracies_that_differ_are_named_with_what_one_more_seed_would_give_and_all_are_counted() -> None:

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import socket
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
-from pipeline.runtime import checkpoints
+from pipeline.runtime import checkpoints, sources
 
 RUN, OTHER = "0" * 20, "1" * 20
 OUTPUTS = Path("metrics/run.json")
@@ -83,12 +86,72 @@ def test_what_a_kill_in_writing_left_is_removed(folder: Path) -> None:
         assert list((folder / RUN).iterdir()) == []
 
 
-def test_checkpoints_that_another_process_waits_for_are_left_to_it(folder: Path) -> None:
+def test_a_second_process_waits_for_the_lock_and_then_trains_by_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[object] = []
+    has_waited = threading.Event()
+
+    def second() -> None:
+        with checkpoints.open_checkpoints(RUN, Path("elsewhere/run.json")) as saved:
+            has_waited.set()
+            found.append(saved.load("seed-100"))
+            saved.remove()
+
     with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
         saved.save("seed-100", ARRAYS, {})
-        (folder / f"{RUN}.wanted").touch()
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        assert not has_waited.wait(0.5)
         saved.remove()
-        assert saved.load("seed-100") is not None
+    waiting.join(timeout=60)
+    assert found == [None]
+    assert f"process {os.getpid()} on {socket.gethostname()}" in (said := capsys.readouterr().err)
+    assert "is training the same run; waiting for it" in said
+    assert list(folder.iterdir()) == []
+
+
+IMAGES = Split(np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 1], np.uint8))
+OTHER_IMAGES = Split(np.ones((2, 32, 32, 3), np.uint8), IMAGES.labels)
+OTHER_LABELS = Split(IMAGES.images, np.array([1, 0], np.uint8))
+TRAINING = "pipeline.training.run"
+
+
+def test_a_run_is_known_by_its_configuration_images_labels_and_module() -> None:
+    keys = [
+        checkpoints.run_key(configuration, splits, module)
+        for configuration, splits, module in (
+            ({"seed": 100}, (IMAGES, IMAGES), TRAINING),
+            ({"seed": 101}, (IMAGES, IMAGES), TRAINING),
+            ({"seed": 100}, (OTHER_IMAGES, IMAGES), TRAINING),
+            ({"seed": 100}, (IMAGES, OTHER_LABELS), TRAINING),
+            ({"seed": 100}, (IMAGES, IMAGES), "pipeline.search.run"),
+        )
+    ]
+    assert len(set(keys)) == len(keys)
+    assert checkpoints.run_key({"seed": 100}, (IMAGES, IMAGES), TRAINING) == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "of", "changes"),
+    [
+        ("pipeline.training.steps", "digest", True),
+        ("pipeline.networks.dense", "digest", True),
+        ("pipeline.runtime.signals", "digest", False),
+        ("pipeline.search.trials", "digest", False),
+        ("tensorflow", "version", True),
+        ("keras", "version", True),
+        ("matplotlib", "version", False),
+    ],
+)
+def test_a_run_is_known_by_the_code_and_the_libraries_that_train_it(
+    monkeypatch: pytest.MonkeyPatch, replaced: str, of: str, changes: bool
+) -> None:
+    before = checkpoints.run_key({}, (IMAGES,), TRAINING)
+    place = sources if of == "digest" else checkpoints
+    own = getattr(place, of)
+    monkeypatch.setattr(place, of, lambda name: "another" if name == replaced else own(name))
+    assert (checkpoints.run_key({}, (IMAGES,), TRAINING) != before) == changes
 
 
 def test_a_relative_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

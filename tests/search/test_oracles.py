@@ -36,10 +36,11 @@ def _own(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
-def test_both_ends_of_a_range_in_steps_are_drawn(tmp_path: Path) -> None:
+def test_both_ends_of_a_range_are_drawn(tmp_path: Path) -> None:
     search = load(tmp_path, "refined")
     found = choose(oracle(search, tmp_path, lambda names: None))
     assert {0.05, 0.5} <= {values["dropout_2"] for values in found.values()}
+    assert {values["units_1"] for values in found.values()} == {256, 512, 1024}
 
 
 @pytest.mark.parametrize("algorithm", ["grid", "random"])

@@ -111,13 +111,35 @@ def test_a_checkpoint_is_written_when_a_kill_would_cost_too_much(tmp_path: Path,
     assert (0 if found is None else len(found[1]["epochs"])) == saved
 
 
-def test_a_seed_that_diverges_leaves_the_finished_ones(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path)
-    model = build(REGULARISED)
+def test_a_seed_that_was_trained_to_the_end_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill after the last epoch, before the model is written."""
+    stopping, checkpoints = recipe(60, 1e-2, patience=2), Checkpoints(tmp_path)
+    model = build(PLAIN)
     epoch = compiled_epoch(model)
-    finished = Trainer(model, epoch, recipe(1, 1e-2), 100, checkpoints, StopRequest())
-    finished.run(lambda epoch: None)
-    finished.restore_best_weights()
+    first = Trainer(model, epoch, stopping, 100, checkpoints, StopRequest(), save_seconds=0.0)
+    history = first.run(lambda epoch: None)
+    first.restore_best_weights()
+    kept = model.get_weights()
+    again = build(PLAIN)
+    epoch = compiled_epoch(again)
+    monkeypatch.setattr(epoch, "train", None)
+    second = Trainer(again, epoch, stopping, 100, checkpoints, StopRequest())
+    assert second.run(lambda epoch: None).epochs == history.epochs
+    second.restore_best_weights()
+    assert history.best_epoch < len(history.epochs) < 60
+    for resumed, own in zip(again.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(resumed, own)
+
+
+def test_a_seed_that_diverges_leaves_no_checkpoint(tmp_path: Path) -> None:
+    diverging, checkpoints = recipe(30, 1e30), Checkpoints(tmp_path)
+    model = build(REGULARISED)
+    epoch = compiled_epoch(model, piece_products=1)
+    with pytest.raises(Stopped):
+        Trainer(model, epoch, diverging, 101, checkpoints, AfterPieces(0)).run(lambda epoch: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["seed-101.checkpoint"]
     with pytest.raises(UserError, match="seed 101: the loss is not finite"):
-        Trainer(model, epoch, recipe(30, 1e30), 101, checkpoints, StopRequest()).run(lambda epoch: None)
-    assert [path.name for path in tmp_path.iterdir()] == ["seed-100.checkpoint"]
+        Trainer(model, epoch, diverging, 101, checkpoints, StopRequest()).run(lambda epoch: None)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""The scores of a group's runs: over seeds for metrics/<group>.json, and one by one for the tables beside it."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluation.classification import scores, scores_by_class
+from pipeline.evaluation.statistics import Statistic, over_seeds
+from pipeline.files.artefacts import read_json
+from pipeline.files.runs import Run
+
+_OF_RUN = ("epochs", "best_epoch", "multiply_adds")
+_CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+_BY_CLASS = ("precision", "recall", "f1", "images")
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """One seed of one run.
+
+    ``metrics`` is its metrics.json; ``test`` and ``classes`` are test scores, of all images and by class name;
+    ``probabilities``, float32 (n, classes), are on the test images.
+    """
+
+    run: Run
+    seed: int
+    metrics: Mapping[str, Any]
+    test: Mapping[str, float]
+    classes: Mapping[str, Mapping[str, float]]
+    probabilities: npt.NDArray[np.float32]
+
+
+def score_seed(
+    run: Run,
+    seed: int,
+    labels: npt.NDArray[np.uint8],
+    probabilities: npt.NDArray[np.float32],
+    class_names: Sequence[str],
+) -> SeedScores:
+    """The scores of ``seed``, whose ``probabilities`` (n, classes) stand against the test images' ``labels`` (n,)."""
+    predicted = probabilities.argmax(axis=1)
+    metrics = read_json(run.log(seed) / "metrics.json")
+    by_class = scores_by_class(labels, predicted, class_names)
+    return SeedScores(run, seed, metrics, scores(labels, predicted), by_class, probabilities)
+
+
+def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """What metrics/<group>.json says of a run: statistics over its seeds, and the ensemble of their models.
+
+    The ensemble names the class with the highest mean probability over seeds.
+    """
+    ensemble = scores(labels, np.mean([seed.probabilities for seed in seeds], axis=0).argmax(axis=1))
+    return {
+        "n": len(seeds),
+        "val": over_seeds([seed.metrics["val"] for seed in seeds]),
+        "test": over_seeds([seed.test for seed in seeds]),
+        "train": over_seeds([seed.metrics["train"] for seed in seeds]),
+        **{name: Statistic.of([seed.metrics[name] for seed in seeds]) for name in _OF_RUN},
+        "parameters": seeds[0].metrics["parameters"],
+        "ensemble": {"test": {name: ensemble[name] for name in ("accuracy", "f1")}},
+    }
+
+
+def seeds_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
+    """A row per run and seed with all its scores."""
+    return [
+        {"run": seed.run.name, "seed": seed.seed}
+        | {f"val_{name}": seed.metrics["val"][name] for name in ("accuracy", "loss", "precision", "f1")}
+        | {f"test_{name}": seed.test[name] for name in ("accuracy", "precision", "f1")}
+        | {f"train_{name}": seed.metrics["train"][name] for name in ("accuracy", "loss")}
+        | {name: seed.metrics[name] for name in ("epochs", "best_epoch", "parameters", "multiply_adds")}
+        for seed in seeds
+    ]
+
+
+def epochs_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
+    """A row per run, seed and epoch with loss and accuracy of train and val, from dvclive's log."""
+    rows = []
+    for seed in seeds:
+        folder = seed.run.log(seed.seed) / "plots/metrics"
+        columns = {}
+        for curve in _CURVES:
+            with (folder / f"{curve}.tsv").open(encoding="utf-8", newline="") as file:
+                values = [row[curve.rpartition("/")[2]] for row in csv.DictReader(file, delimiter="\t")]
+            columns[curve.replace("/", "_")] = values
+        for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
+            scored = dict(zip(columns, map(float, values), strict=True))
+            rows.append({"run": seed.run.name, "seed": seed.seed, "epoch": epoch} | scored)
+    return rows
+
+
+def classes_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
+    """A row per run, seed and class with its test scores and the number of its images."""
+    return [
+        {"run": seed.run.name, "seed": seed.seed, "class": name} | {key: scored[key] for key in _BY_CLASS}
+        for seed in seeds
+        for name, scored in seed.classes.items()
+    ]

@@ -1,0 +1,80 @@
+"""The fingerprint of a stage: the code that decides its result, and the versions of the libraries that do.
+
+DVC sees fingerprints/<stage>.json as a dependency of the stage, so that a comment leaves it up to date and another
+version of TensorFlow makes it stale.
+"""
+
+import json
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pipeline.files.errors import UserError
+from pipeline.runtime import sources
+
+FOLDER = Path("fingerprints")
+LOCK = Path("requirements.lock")
+
+STAGES = (
+    *("fetch", "preprocess", "baseline", "scale", "regularise", "ablation"),
+    *("tune", "winner", "evaluate", "report"),
+)
+
+
+def path_of(stage: str) -> Path:
+    """The file that holds the fingerprint of ``stage``."""
+    return FOLDER / f"{stage}.json"
+
+
+def modules(stage: str) -> dict[str, str]:
+    """The sha256 of each module that decides what ``stage`` writes, without comments, docstrings and blank lines."""
+    return {module: sources.digest(module) for module in sources.decisive(f"pipeline.{stage}")}
+
+
+def locked(stage: str) -> dict[str, Any]:
+    """The fingerprint of ``stage`` with the library versions of requirements.lock.
+
+    Raises :class:`UserError` where the lock lacks a library.
+    """
+    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
+    executed = modules(stage)
+    names = sources.libraries(executed)
+    missing = [name for name in names if name not in pinned]
+    if missing:
+        raise UserError(f"{LOCK} has no version of {missing[0]}; 'make lock' pins all dependencies")
+    return {"modules": executed, "libraries": {name: pinned[name] for name in names}}
+
+
+def check(stage: str) -> None:
+    """Raise :class:`UserError` unless the code and the installed libraries are those of the stage's fingerprint.
+
+    So nothing is recorded under a fingerprint that is not its own: call this at the start of a stage, and again before
+    it writes.
+    """
+    path = path_of(stage)
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+        known_modules, known_libraries = dict(recorded["modules"]), dict(recorded["libraries"])
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run 'dvc repro fingerprint' first") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is no fingerprint; run 'dvc repro fingerprint' first") from None
+    for name, pinned in known_libraries.items():
+        installed = _installed(name)
+        if installed != pinned:
+            raise UserError(
+                f"{path} is made for {name} {pinned}, and {installed} is installed; run 'make .venv' for the locked "
+                "versions, or 'make lock' and 'dvc repro fingerprint' for others"
+            )
+    now = modules(stage)
+    changed = sorted(name for name in now.keys() | known_modules.keys() if now.get(name) != known_modules.get(name))
+    if changed:
+        raise UserError(f"{path} is of other code than {changed[0]} is now; run 'dvc repro fingerprint' first")
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"

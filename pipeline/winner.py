@@ -1,0 +1,31 @@
+"""Section 9.2 of the study: the winner of one search, trained afresh.
+
+One seed is one model: half a minute to ten minutes on two cores.
+"""
+
+from pipeline.console import command
+from pipeline.console.progress import TrainingProgress
+from pipeline.files.artefacts import read_json
+from pipeline.files.runs import Run
+from pipeline.params import reading, runs
+from pipeline.runtime import fingerprints
+from pipeline.training.run import train_model
+
+
+def main(name: str, seed: str) -> None:
+    """Train one ``seed`` of the winner of the search ``name``, which is what its winner.json says."""
+    fingerprints.check("winner")
+    params = reading.load("train")
+    run = Run("tune", name)
+    train_model(
+        run,
+        runs.seed_of(params.train, seed),
+        *runs.trained(params, run, read_json(run.winner)),
+        params.train,
+        TrainingProgress,
+        before_writing=lambda: fingerprints.check("winner"),
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,109 @@
+"""A stage goes stale when its result can change, and only then; and nothing is recorded under another's fingerprint."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import Project
+
+TRAINING = {"baseline", "scale", "regularise", "ablation", "tune", "winner"}
+
+
+def edit(project: Project, path: str, line: str) -> None:
+    with (project.folder / path).open("a") as file:
+        file.write(line)
+
+
+def stale(project: Project) -> set[str]:
+    """The kinds of stages that are stale once fingerprint has run."""
+    project.succeed("dvc", "repro", "fingerprint")
+    stages = json.loads(project.succeed("dvc", "status", "--json"))
+    changed = {
+        stage: [path for entry in found if isinstance(entry, dict) for path in entry.get("changed deps", {})]
+        for stage, found in stages.items()
+    }
+    return {stage.partition("@")[0] for stage, paths in changed.items() if any("fingerprints/" in p for p in paths)}
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "expected"),
+    [
+        ("pipeline/params/search.py", "# A comment.\n", set()),
+        ("pipeline/console/progress.py", "AN_EDIT = 1\n", set()),
+        ("pipeline/runtime/checkpoints.py", "AN_EDIT = 1\n", set()),
+        ("tools/tidy.py", "AN_EDIT = 1\n", set()),
+        ("pipeline/reporting/plots.py", "AN_EDIT = 1\n", {"report"}),
+        ("pipeline/search/oracles.py", "AN_EDIT = 1\n", {"tune"}),
+        ("pipeline/training/steps.py", "AN_EDIT = 1\n", TRAINING),
+        ("pipeline/images/archives.py", "AN_EDIT = 1\n", {"fetch"}),
+        ("pipeline/scale.py", "AN_EDIT = 1\n", {"scale"}),
+    ],
+)
+def test_an_edit_makes_stale_what_it_can_change(reproduced: Project, path: str, line: str, expected: set[str]) -> None:
+    before = (reproduced.folder / path).read_text()
+    try:
+        edit(reproduced, path, line)
+        assert stale(reproduced) == expected
+    finally:
+        (reproduced.folder / path).write_text(before)
+        assert stale(reproduced) == set()
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "keras", "numpy"])
+def test_another_version_in_the_lock_makes_training_stale_and_must_be_installed(
+    reproduced: Project, library: str
+) -> None:
+    lock = reproduced.folder / "requirements.lock"
+    before = lock.read_text()
+    try:
+        lock.write_text(before.replace(f"\n{library}==", f"\n{library}==9"))
+        assert lock.read_text() != before
+        assert stale(reproduced) >= TRAINING
+        failed = reproduced.run("dvc", "repro", "-s", "baseline@100")
+        assert failed.returncode != 0
+        assert f"fingerprints/baseline.json is made for {library} 9" in failed.stderr
+        assert "run 'make .venv'" in failed.stderr
+        assert "baseline@100" in reproduced.succeed("dvc", "status")
+    finally:
+        lock.write_text(before)
+        reproduced.succeed("dvc", "repro", "fingerprint")
+        reproduced.succeed("dvc", "checkout", "--quiet")
+
+
+def test_a_stage_after_an_edit_stops_with_one_line(clean: Project) -> None:
+    edit(clean, "pipeline/training/steps.py", "AN_EDIT = 1\n")
+    failed = clean.run("python", "-m", "pipeline.baseline", "100")
+    assert (failed.returncode, failed.stderr) == (
+        1,
+        "baseline: fingerprints/baseline.json is of other code than pipeline.training.steps is now; "
+        "run 'dvc repro fingerprint' first\n",
+    )
+    failed = clean.run("dvc", "repro", "-f", "-s", "baseline@100")
+    assert failed.returncode != 0
+    assert clean.succeed("git", "status", "--porcelain", "dvc.lock") == ""
+
+
+def test_an_edit_while_a_stage_trains_stops_it_before_it_writes(clean: Project) -> None:
+    clean.set_params(**{"train.epochs": 300})
+    model = clean.folder / "models/baseline/seed-100.keras"
+    process = subprocess.Popen(
+        ["python", "-m", "pipeline.baseline", "100"],
+        cwd=clean.folder,
+        env=clean.environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    log = clean.folder / "logs/baseline/seed-100/plots/metrics/train/loss.tsv"
+    before = log.stat().st_mtime_ns
+    while process.poll() is None and (not log.exists() or log.stat().st_mtime_ns == before):
+        time.sleep(0.05)
+    assert process.poll() is None
+    edit(clean, "pipeline/training/steps.py", "AN_EDIT = 1\n")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "pipeline.training.steps is now; run 'dvc repro fingerprint' first" in errors
+    assert not model.exists()
+    assert not log.exists()

@@ -1,0 +1,124 @@
+"""What is read back from metrics/, and what is selected of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.evaluation.statistics import Statistic
+from pipeline.files.artefacts import write_csv, write_json
+from pipeline.files.runs import Run, group_file
+from pipeline.params import reading
+from pipeline.reporting import results
+from pipeline.reporting.results import Results, RunResult, SearchResult
+from tests.conftest import ROOT
+
+SHALLOW, BASELINE, FINAL = Run("scale", "shallow"), Run("baseline", "baseline"), Run("tune", "final")
+SECTIONS: tuple[reading.SectionName, ...] = ("ablation", "baseline", "reg", "scale", "train", "tune")
+
+
+def entry(accuracy: float) -> dict[str, Any]:
+    """What metrics/<group>.json says of a run."""
+    return {
+        "n": 2,
+        "val": {"accuracy": {"mean": accuracy, "std": 0.01}},
+        "test": {"accuracy": {"mean": accuracy - 0.1, "std": 0.02}},
+        "epochs": {"mean": 2.0, "std": 0.0},
+        "parameters": 30,
+    }
+
+
+def write(group: str, summary: dict[str, Any], *runs: str) -> None:
+    """The four files of a group; the second of two seeds has 0.125 more of all."""
+    write_json(group_file(group), summary)
+    rows = [(run, seed, 0.125 * (seed - 100)) for run in runs for seed in (100, 101)]
+    write_csv(
+        group_file(group, "seeds"), [{"run": run, "seed": seed, "val_accuracy": 0.5 + add} for run, seed, add in rows]
+    )
+    write_csv(
+        group_file(group, "epochs"),
+        [
+            {"run": run, "seed": seed, "epoch": epoch}
+            | {curve: 10 * number + epoch + add for number, curve in enumerate(results.CURVES)}
+            for run, seed, add in rows
+            for epoch in (1, 2)
+        ],
+    )
+    write_csv(
+        group_file(group, "classes"),
+        [
+            {"run": run, "seed": seed, "class": name, "precision": 0.25 + add, "recall": 0.5 + add}
+            | {"f1": 0.375 + add, "images": 7}
+            for run, seed, add in rows
+            for name in ("cat", "dog")
+        ],
+    )
+
+
+SEARCH: dict[str, Any] = {
+    "trials": 8,
+    "epochs": 300,
+    "trial": "0003",
+    "val_accuracy": 0.61,
+    "hyperparameters": {"l2": "6e-05"},
+}
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """Three runs of three groups, and beside them one that is not declared."""
+    params = reading.load(*SECTIONS, path=ROOT / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    write("baseline", entry(0.4) | {"naive": {"test": {"accuracy": 0.1, "f1": 0.02}}}, "baseline")
+    write("scale", {"shallow": entry(0.5), "undeclared": entry(0.9)}, "shallow", "undeclared")
+    write("tune", {"final": entry(0.5) | {"search": SEARCH}}, "final")
+    write_json(Path("metrics/dataset.json"), {"dataset": "cifar10"})
+    write_json(Path("metrics/split.json"), {"counts": {}})
+    return results.read(params)
+
+
+def test_runs_are_read_back_with_their_statistics_and_seeds(measured: Results) -> None:
+    assert list(measured.runs) == [BASELINE, SHALLOW, FINAL]
+    assert measured.naive == {"accuracy": 0.1, "f1": 0.02}
+    result = measured.runs[SHALLOW]
+    assert (result.parameters, result.epochs) == (30, Statistic(2.0, 2, 0.0))
+    assert result.val == {"accuracy": Statistic(0.5, 2, 0.01)}
+    assert result.test == {"accuracy": Statistic(0.4, 2, 0.02)}
+    assert result.val_accuracies == {100: 0.5, 101: 0.625}
+    assert result.curves[101]["val_loss"] == [21.125, 22.125]
+    assert result.curves[100]["train_accuracy"] == [11, 12]
+    # Half of 0.125 on either side of the mean: the root of twice its square, divided by the seeds less one.
+    assert (result.classes["dog"]["recall"].mean, result.classes["dog"]["recall"].n) == (0.5625, 2)
+    assert result.classes["dog"]["recall"].std == pytest.approx(0.125 / 2**0.5)
+    assert result.classes["dog"]["images"].mean == 7
+    assert result.search is None
+    assert measured.runs[FINAL].search == SearchResult(8, 300, 0.61, SEARCH["hyperparameters"], SEARCH)
+
+
+def test_declared_runs_that_are_not_there_are_missing(measured: Results) -> None:
+    missing = {str(run) for run in measured.missing}
+    assert {"scale/deep", "regularise/regularise", "ablation/headline", "tune/broad"} < missing
+    assert not missing & {"baseline/baseline", "scale/shallow", "tune/final"}
+
+
+def test_without_the_baseline_there_is_no_naive_classifier(measured: Results) -> None:
+    group_file("baseline").unlink()
+    again = results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
+    assert again.naive is None
+    assert BASELINE in again.missing
+
+
+def test_the_highest_mean_validation_accuracy_is_selected_and_of_equals_the_first(measured: Results) -> None:
+    assert measured.selected == SHALLOW
+    assert measured.select(["tune", "baseline"]) == FINAL
+    assert measured.select(["baseline"]) == BASELINE
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"), [((0.5, 0.6, 0.55), 101), ((0.5, 0.6, 0.6), 101), ((0.7, 0.6, 0.7), 100)]
+)
+def test_the_best_seed_has_the_highest_validation_accuracy_and_of_equals_is_the_first(
+    accuracies: tuple[float, ...], best: int
+) -> None:
+    by_seed = dict(zip((100, 101, 102), accuracies, strict=True))
+    assert RunResult(0, Statistic(1, 3), {}, {}, {}, by_seed, {}).best_seed == best

@@ -1,0 +1,131 @@
+"""One seed of one run as a stage trains it: what it writes, and that it writes nothing where it may not."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.classification import scores
+from pipeline.files import dataset
+from pipeline.files.artefacts import read_json, write_json
+from pipeline.files.errors import UserError
+from pipeline.files.runs import Run
+from pipeline.networks import saving
+from pipeline.params.runs import DenseNetwork
+from pipeline.params.training import TrainParams
+from pipeline.runtime import checkpoints
+from pipeline.training.run import train_model
+from pipeline.training.trainer import EpochResult, History
+from tests.training.examples import TRAIN, VAL, recipe
+
+RUN = Run("scale", "small")
+NETWORK = DenseNetwork((32,), (1e-3,), (0.2,))
+STOPPING = recipe(60, 3e-4, patience=3)
+SHARED = TrainParams.model_validate(
+    {"seeds": [100, 101], "epochs": 60, "batch_size": 32, "precision": "float32"}
+    | {"device": "cpu", "strategy": "one_device"}
+)
+
+
+class Observer:
+    """Remembers what it is told."""
+
+    def __init__(self, *title: object) -> None:
+        self.title = title
+        self.epochs: list[EpochResult] = []
+        self.val: Mapping[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        pass
+
+    def on_epoch(self, epoch: EpochResult) -> None:
+        self.epochs.append(epoch)
+
+    def on_end(self, history: History, kept_epoch: int, val: Mapping[str, float]) -> None:
+        self.val = val
+
+
+@pytest.fixture(autouse=True)
+def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prepared images in the current folder, and beside it where checkpoints lie."""
+    monkeypatch.setenv(checkpoints.VARIABLE, str(tmp_path / "states"))
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    TRAIN.write(f"{dataset.PREPARED}/train/")
+    VAL.write(f"{dataset.PREPARED}/val/")
+    write_json(dataset.CLASS_NAMES, list("abcdefghij"))
+    return tmp_path / "states" / "cifar10-dense-study"
+
+
+def may_write() -> None:
+    pass
+
+
+def train(seed: int = 100, before_writing: Callable[[], None] = may_write) -> Observer:
+    observers: list[Observer] = []
+
+    def observe(*title: object) -> Observer:
+        observers.append(Observer(*title))
+        return observers[-1]
+
+    train_model(RUN, seed, NETWORK, STOPPING, SHARED, observe, before_writing, save_seconds=0.0)
+    return observers[-1]
+
+
+def test_the_metrics_are_those_of_the_model_that_was_saved(states: Path) -> None:
+    observer = train()
+    metrics = read_json(RUN.log(100) / "metrics.json")
+    assert observer.title == ("scale/small, seed 100", 60, 330)
+    losses = [epoch.val.loss for epoch in observer.epochs]
+    assert metrics["epochs"] == len(losses) == metrics["best_epoch"] + 3 < 60
+    assert metrics["best_epoch"] == np.argmin(losses) + 1
+    assert metrics["val"]["loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert losses[-1] > 1.001 * min(losses)
+    model = saving.load(RUN.model(100))
+    for split, images in (("val", VAL), ("train", TRAIN)):
+        expected = scores(images.labels, model.predict(images.images, verbose=0).argmax(axis=1))
+        expected["loss"] = model.evaluate(images.images, images.labels, verbose=0)[0]
+        for name, value in metrics[split].items():
+            assert value == pytest.approx(expected[name], rel=1e-5, abs=1e-6)
+    assert set(metrics["val"]) == {"accuracy", "loss", "precision", "f1"}
+    assert set(metrics["train"]) == {"accuracy", "loss"}
+    assert metrics["val"] == pytest.approx(dict(observer.val), abs=1e-6)
+    # 3072-32-10, forward and twice backward, but for the gradient of the images.
+    assert metrics["parameters"] == 3072 * 32 + 32 + 32 * 10 + 10
+    per_image = 3 * (3072 * 32 + 32 * 10) - 3072 * 32
+    assert metrics["multiply_adds"] == per_image * 330 * metrics["epochs"]
+    for split in ("train", "val"):
+        for name in ("loss", "accuracy"):
+            rows = (RUN.log(100) / f"plots/metrics/{split}/{name}.tsv").read_text().splitlines()[1:]
+            curve = [round(getattr(getattr(epoch, split), name), 6) for epoch in observer.epochs]
+            assert [float(row.split("\t")[1]) for row in rows] == curve
+    assert list(states.iterdir()) == []
+
+
+def test_nothing_is_written_where_nothing_may_be_and_nothing_is_lost(states: Path) -> None:
+    def refuse() -> None:
+        raise UserError("other code")
+
+    with pytest.raises(UserError, match="other code"):
+        train(before_writing=refuse)
+    assert not RUN.model(100).exists()
+    assert not RUN.log(100).exists()
+    (saved,) = states.glob("*/seed-100.checkpoint")
+    train()
+    assert not saved.exists()
+    resumed = RUN.model(100).read_bytes(), (RUN.log(100) / "metrics.json").read_bytes()
+    train()
+    assert (RUN.model(100).read_bytes(), (RUN.log(100) / "metrics.json").read_bytes()) == resumed
+
+
+def test_each_seed_is_a_model_of_its_own() -> None:
+    train(100)
+    train(101)
+    assert RUN.model(100).read_bytes() != RUN.model(101).read_bytes()
+    assert read_json(RUN.log(100) / "metrics.json") != read_json(RUN.log(101) / "metrics.json")
