@@ -1,6 +1,8 @@
 """Small real things to test on: archives in the official layouts, a git and DVC repository in a temporary folder."""
 
+import contextlib
 import hashlib
+import importlib
 import io
 import os
 import shutil
@@ -9,12 +11,17 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import yaml
+from dvc.repo import Repo
 from filelock import FileLock
 from PIL import Image
+from platformdirs import user_cache_path
+
+from pipeline.console import command
 
 ROOT = Path(__file__).parent.parent
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -30,6 +37,8 @@ class Project:
         # Git tells its hooks by variables which repository they serve: here it is this one.
         outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         self.environment = outer | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
+        # Without one that is shared, every new project would have Matplotlib look for fonts first.
+        self.environment["MPLCONFIGDIR"] = str(user_cache_path("matplotlib"))
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Call a program here; the exit code is the caller's to check."""
@@ -42,6 +51,42 @@ class Project:
         ended = self.run(*words, **environment)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
+
+    def call(self, stage: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Call a stage as the shell does, but in this process, which has TensorFlow already; it must end by itself.
+
+        The code is that of the work tree: where a test changes the project's own, only :meth:`run` executes it.
+        """
+        module = importlib.import_module(f"pipeline.{stage}")
+        output, errors = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            patch.dict(os.environ, self.environment | environment, clear=True),
+            patch.object(sys, "argv", [f"{stage}.py", *words]),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+            pytest.raises(SystemExit) as ended,
+        ):
+            command.run(module.main)
+        return subprocess.CompletedProcess(
+            [stage, *words], int(ended.value.code or 0), output.getvalue(), errors.getvalue()
+        )
+
+    def stage(self, stage: str, *words: str, **environment: str) -> str:
+        """Call a stage in this process, which must end well, and return what it printed."""
+        ended = self.call(stage, *words, **environment)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def stale(self) -> dict[str, set[str]]:
+        """The stages of which DVC finds dependencies changed, and the paths of these."""
+        with contextlib.chdir(self.folder), Repo(str(self.folder)) as repo:
+            found = repo.status()
+        changed = {
+            stage: {path for entry in entries if isinstance(entry, dict) for path in entry.get("changed deps", {})}
+            for stage, entries in found.items()
+        }
+        return {stage: paths for stage, paths in changed.items() if paths}
 
     def set_params(self, **values: object) -> None:
         """Change leaves of params.yaml: ``set_params(**{"train.epochs": 2})``."""
@@ -111,7 +156,9 @@ def original(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             project = copy_project(shared / "making")
             project.keep("ablation.runs", "l2-1e-5")
             project.keep("tune.searches", "final")
-            project.set_params(**{"tune.searches.final.space.units_2": [64]})
+            small = {f"tune.searches.final.space.units_{layer}": [64] for layer in (1, 2, 3)}
+            # As long as the demo's, so that the two can be compared.
+            project.set_params(**{"train.epochs": 10, "tune.searches.final.space.dropout": [0.15]}, **small)
             project.succeed("dvc", "repro")
             project.commit()
             (shared / "making").rename(shared / "original")

@@ -7,16 +7,16 @@ from tests.conftest import Project
 
 def test_a_run_on_mirrored_devices_saves_a_model_and_its_figures(project: Project) -> None:
     project.set_params(**{"train.strategy": "mirrored", "train.epochs": 2})
-    for stage in (["fetch"], ["preprocess"], ["regularise", "100"]):
-        project.succeed("python", "-m", *[f"pipeline.{stage[0]}", *stage[1:]])
+    for words in (["fetch"], ["preprocess"], ["regularise", "100"]):
+        project.stage(*words)
     figures = json.loads((project.folder / "logs/regularise/seed-100/metrics.json").read_text())
     assert figures["val"]["accuracy"] > 0.3
 
 
 def test_a_gpu_that_is_not_there_is_a_clear_error(project: Project) -> None:
     project.set_params(**{"train.device": "gpu"})
-    project.succeed("python", "-m", "pipeline.fetch")
-    project.succeed("python", "-m", "pipeline.preprocess")
+    project.stage("fetch")
+    project.stage("preprocess")
     ended = project.run("python", "-m", "pipeline.baseline", "100", CUDA_VISIBLE_DEVICES="")
     assert ended.returncode == 1
     assert ended.stderr == (

@@ -1,4 +1,4 @@
-"""The fetch stage as a process, on archives of the real layouts whose catalogue the test writes."""
+"""The fetch stage on archives of the real layouts whose catalogue the test writes."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def know(project: Project, archive: Path, layout: str) -> None:
 
 def fetch_fails(project: Project, location: Path | str) -> str:
     """Run fetch, which must refuse in one line and write nothing; return the line."""
-    ended = project.run("python", "-m", "pipeline.fetch", CIFAR10_ARCHIVE=str(location))
+    ended = project.call("fetch", CIFAR10_ARCHIVE=str(location))
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1, ended.stderr
     assert not (project.folder / "data").exists()
@@ -35,7 +35,7 @@ def fetch_fails(project: Project, location: Path | str) -> str:
 
 
 def fetch_succeeds(project: Project, location: Path | str) -> None:
-    project.succeed("python", "-m", "pipeline.fetch", CIFAR10_ARCHIVE=str(location))
+    project.stage("fetch", CIFAR10_ARCHIVE=str(location))
     raw = project.folder / "data" / "raw"
     assert np.load(raw / "train_images.npy").shape == (100, 32, 32, 3)
     assert np.load(raw / "test_labels.npy").dtype == np.uint8

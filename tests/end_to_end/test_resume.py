@@ -1,6 +1,7 @@
 """A run that is killed, stopped or hindered, as real processes: it ends bitwise equal to one that was not."""
 
 import random
+import re
 import signal
 import subprocess
 import time
@@ -47,19 +48,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Digits, prepared; a run with dropout, L2 and early stopping."""
     project = copy_project(tmp_path_factory.mktemp("resume"))
     project.set_params(**{"train.epochs": 40, "reg.learning_rate": 1e-3, "reg.dropout": 0.3})
-    project.succeed("python", "-m", "pipeline.fetch")
-    project.succeed("python", "-m", "pipeline.preprocess")
+    project.stage("fetch")
+    project.stage("preprocess")
     return project
 
 
 @pytest.fixture(scope="module")
 def undisturbed(project: Project) -> dict[str, bytes]:
-    project.succeed("python", "-c", DRIVER)
+    """What the stage itself gives, with few checkpoints and large pieces."""
+    project.stage("regularise", "100")
     return take_outputs(project)
 
 
 @pytest.fixture(autouse=True)
-def states(project: Project, tmp_path: Path) -> Iterator[Path]:
+def states(project: Project, undisturbed: dict[str, bytes], tmp_path: Path) -> Iterator[Path]:
     """A folder of its own for each test's states, and no outputs from an earlier one."""
     project.environment["CIFAR10_STATE"] = str(tmp_path / "states")
     take_outputs(project)
@@ -78,10 +80,11 @@ def take_outputs(project: Project) -> dict[str, bytes]:
     return taken
 
 
-def start(project: Project, **environment: str) -> subprocess.Popen[str]:
+def start(project: Project, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["python", "-c", DRIVER],
-        cwd=project.folder,
+        # Unbuffered, so that a killed process has said what it did.
+        ["python", "-u", "-c", DRIVER],
+        cwd=folder or project.folder,
         env=project.environment | environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -89,134 +92,110 @@ def start(project: Project, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_state(states: Path, process: subprocess.Popen[str]) -> Path:
-    while process.poll() is None:
-        for path in states.glob("*/seed-*.checkpoint"):
-            return path
+def start_and_wait(project: Project, states: Path) -> subprocess.Popen[str]:
+    """Start a process, and return as soon as it has written a checkpoint itself."""
+    before = stamps(states)
+    process = start(project)
+    while stamps(states) == before:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    raise AssertionError(process.communicate())
+    return process
 
 
-def finish(project: Project, states: Path, undisturbed: dict[str, bytes]) -> str:
-    """Run to the end; the outputs must be those of the undisturbed run, and no state may be left."""
-    output = project.succeed("python", "-c", DRIVER)
+def stamps(states: Path) -> list[int]:
+    return [path.stat().st_mtime_ns for path in states.glob("*/seed-*.checkpoint")]
+
+
+def continued_after(output: str) -> tuple[int, int]:
+    """The epoch, and the batch of the next one, after which a process said to continue; zeros where it began anew."""
+    found = re.findall(r"seed 100: continues after epoch (\d+)(?:, batch (\d+))?\n", output)
+    assert len(found) == output.count("continues") <= 1
+    return (int(found[0][0]), int(found[0][1] or 0)) if found else (0, 0)
+
+
+def test_a_run_that_is_killed_and_stopped_again_and_again_ends_equal_to_one_that_was_not(
+    project: Project, states: Path, undisturbed: dict[str, bytes]
+) -> None:
+    """Five kills, two of them between a temporary file and its rename, which lose only that epoch; and two signals."""
+    assert len(undisturbed) == 6
+    began = []
+    for write in (1, 5):
+        process = start(project, KILL=str(write))
+        output, _ = process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        began.append(continued_after(output))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = start_and_wait(project, states)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=10)
+        assert process.returncode == 128 + number
+        assert "the state is saved: run the same command again to continue" in errors
+        assert errors.count("\n") == 1
+        assert outputs(project) == []
+        began.append(continued_after(output))
+    moments = random.Random(0)
+    for _ in range(3):
+        process = start_and_wait(project, states)
+        time.sleep(moments.uniform(0.0, 0.3))
+        process.kill()
+        output, _ = process.communicate()
+        began.append(continued_after(output))
+    began.append(continued_after(project.stage("regularise", "100")))
+    assert began[:3] == [(0, 0), (0, 0), (4, 0)]
+    # Each process wrote a checkpoint of its own before it ended.
+    assert began[2:] == sorted(set(began[2:]))
     assert take_outputs(project) == undisturbed
     assert list(states.iterdir()) == []
-    return output
 
 
-def test_a_run_that_is_killed_five_times_ends_equal_to_one_that_was_not(
+def test_a_state_cut_short_is_named_and_ignored_and_one_of_other_parameters_not_used(
     project: Project, states: Path, undisturbed: dict[str, bytes]
 ) -> None:
-    assert len(undisturbed) == 6
-    moments = random.Random(0)
-    for _ in range(5):
-        process = start(project)
-        wait_for_state(states, process)
-        time.sleep(moments.uniform(0.0, 0.6))
-        process.kill()
-        process.wait()
-    assert "continues after epoch" in finish(project, states, undisturbed)
-
-
-@pytest.mark.parametrize("write", [1, 5])
-def test_a_kill_between_the_temporary_file_and_its_rename_loses_only_that_epoch(
-    project: Project, states: Path, undisturbed: dict[str, bytes], write: int
-) -> None:
-    process = start(project, KILL=str(write))
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    output = finish(project, states, undisturbed)
-    assert (f"seed 100: continues after epoch {write - 1}\n" in output) == (write > 1)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_within_seconds_with_the_state_saved(
-    project: Project, states: Path, undisturbed: dict[str, bytes], number: signal.Signals
-) -> None:
-    process = start(project)
-    wait_for_state(states, process)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode == 128 + number
-    assert "the state is saved: run the same command again to continue" in errors
-    assert errors.count("\n") == 1
-    assert outputs(project) == []
-    assert "continues after epoch" in finish(project, states, undisturbed)
-
-
-def test_a_state_cut_short_is_named_and_ignored(project: Project, states: Path, undisturbed: dict[str, bytes]) -> None:
+    project.set_params(**{"reg.l2": 1e-4})
     start(project, KILL="5").communicate()
-    (path,) = states.glob("*/seed-100.checkpoint")
+    (other,) = states.glob("*/seed-100.checkpoint")
+    project.set_params(**{"reg.l2": 1e-5})
+    output, _ = start(project, KILL="5").communicate()
+    assert continued_after(output) == (0, 0)
+    (path,) = set(states.glob("*/seed-100.checkpoint")) - {other}
     path.write_bytes(path.read_bytes()[:-1000])
-    output = finish(project, states, undisturbed)
+    output = project.stage("regularise", "100")
     assert f"{path} is damaged and ignored" in output
     assert "continues" not in output
-
-
-def test_the_state_of_other_parameters_is_not_used(
-    project: Project, states: Path, undisturbed: dict[str, bytes]
-) -> None:
-    project.set_params(**{"reg.l2": 1e-4})
-    start(project, KILL="5").communicate()
-    project.set_params(**{"reg.l2": 1e-5})
-    output = project.succeed("python", "-c", DRIVER)
-    assert "continues" not in output
     assert take_outputs(project) == undisturbed
+    assert list(states.glob("*/seed-100.checkpoint")) == [other]
 
 
-def test_an_orphan_with_other_parameters_keeps_the_outputs_to_itself(project: Project, states: Path) -> None:
-    orphan = start(project)
-    wait_for_state(states, orphan)
-    orphan.send_signal(signal.SIGSTOP)
-    project.set_params(**{"reg.l2": 1e-4})
-    second = project.run("python", "-c", DRIVER)
-    project.set_params(**{"reg.l2": 1e-5})
-    orphan.kill()
-    orphan.communicate()
-    assert second.returncode == 1
-    assert f"process {orphan.pid} on " in second.stderr
-    take_outputs(project)
-
-
-def test_two_processes_on_one_run_are_kept_apart(project: Project, states: Path, undisturbed: dict[str, bytes]) -> None:
-    first = start(project)
-    wait_for_state(states, first)
+def test_two_processes_on_one_run_are_kept_apart_and_one_elsewhere_is_waited_for(
+    project: Project, states: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("pipeline", "fingerprints", "params.yaml", "data"):
+        (elsewhere / name).symlink_to(project.folder / name)
+    project.succeed("git", "init", "--quiet", str(elsewhere))
+    project.succeed("git", "-C", str(elsewhere), *COMMITTER, "commit", "--quiet", "--allow-empty", "-m", "Empty")
+    first = start_and_wait(project, states)
     first.send_signal(signal.SIGSTOP)
     second = project.run("python", "-c", DRIVER)
     assert second.returncode == 1
     assert second.stderr.startswith(f"regularise: process {first.pid} on ")
     assert second.stderr.count("\n") == 1
+    # Another run, but of the same outputs.
+    project.set_params(**{"reg.l2": 1e-4})
+    other = project.call("regularise", "100")
+    project.set_params(**{"reg.l2": 1e-5})
+    assert other.returncode == 1
+    assert f"process {first.pid} on " in other.stderr
+    third = start(project, elsewhere)
+    assert third.stderr is not None
+    said = third.stderr.readline()
+    assert f"process {first.pid} on " in said
+    assert "waiting for it" in said
     first.send_signal(signal.SIGCONT)
     first.communicate()
-    assert first.returncode == 0
-    assert take_outputs(project) == undisturbed
-
-
-def test_a_process_elsewhere_is_waited_for(
-    project: Project, states: Path, undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    for name in ("pipeline", "params.yaml", "data"):
-        (elsewhere / name).symlink_to(project.folder / name)
-    project.succeed("git", "init", "--quiet", str(elsewhere))
-    project.succeed("git", "-C", str(elsewhere), *COMMITTER, "commit", "--quiet", "--allow-empty", "-m", "Empty")
-    first = start(project)
-    wait_for_state(states, first)
-    second = subprocess.Popen(
-        ["python", "-c", DRIVER],
-        cwd=elsewhere,
-        env=project.environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    first.communicate()
-    output, errors = second.communicate()
-    assert first.returncode == second.returncode == 0
-    assert f"process {first.pid} on " in errors
-    assert "waiting for it" in errors
+    output, _ = third.communicate()
+    assert first.returncode == third.returncode == 0
     assert "continues" not in output
     assert take_outputs(project) == undisturbed
     for name, content in undisturbed.items():
