@@ -93,7 +93,12 @@ def _reached(module: str, without: frozenset[str]) -> list[str]:
 
 def code(module: str) -> str:
     """The text of ``module`` without comments, docstrings and blank lines, which change nothing that it does."""
-    text = path_of(module).read_text(encoding="utf-8")
+    return _code(path_of(module).read_text(encoding="utf-8"))
+
+
+# Kept for each text, not for each module: a stage asks again before it writes, and an edit must not escape it.
+@functools.cache
+def _code(text: str) -> str:
     lines = text.splitlines()
     # Rows whose end lies within a string, where blanks count.
     within: set[int] = set()
