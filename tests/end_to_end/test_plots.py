@@ -53,18 +53,3 @@ def test_every_plot_of_a_fresh_project_is_drawn_without_a_network(reproduced: Pr
     expected |= {"metrics_final-trials_csv": ["symbol"], "metrics_confusion_matrix_csv": ["rect"]}
     assert plots == expected
     assert images == len(list((reproduced.folder / "metrics/figures").glob("*.png")))
-
-
-def test_a_difference_is_drawn_without_a_network(clean: Project, template: Path) -> None:
-    clean.succeed("dvc", "exp", "run", "--quiet", "-S", "reg.learning_rate=1e-3")
-    clean.succeed("dvc", "plots", "diff", "HEAD", "--html-template", str(template), "--out", "shown")
-    page = clean.folder / "shown" / "index.html"
-    plots, images = drawn(page)
-    text = page.read_text()
-    shutil.rmtree(clean.folder / "shown")
-    assert plots["metrics_regularise-epochs_csv"] == ["line"]
-    assert plots["metrics_confusion_matrix_csv"] == ["rect"]
-    assert all(plots.values())
-    assert images > 0
-    assert '"rev": "HEAD"' in text
-    assert '"rev": "workspace"' in text

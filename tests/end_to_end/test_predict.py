@@ -23,7 +23,7 @@ MODEL = ("--model", "models/ablation/l2-1e-5/seed-100.keras")
 
 
 def test_most_images_are_named_rightly(project: Project) -> None:
-    printed = project.succeed("python", "-m", "pipeline.predict", "images", "--json", *MODEL)
+    printed = project.stage("predict", "images", "--json", *MODEL)
     entries = json.loads(printed)
     assert [Path(entry["file"]).name for entry in entries] == [f"{number:03d}.png" for number in range(60)]
     labels = np.load(project.folder / "data/prepared/val/labels.npy")[:60]
@@ -36,7 +36,7 @@ def test_most_images_are_named_rightly(project: Project) -> None:
 
 
 def test_the_table_names_each_file(project: Project) -> None:
-    printed = project.succeed("python", "-m", "pipeline.predict", "images/007.png", "--top", "2", *MODEL)
+    printed = project.stage("predict", "images/007.png", "--top", "2", *MODEL)
     (line,) = (line for line in printed.splitlines() if "images/007.png" in line)
     assert len(line.split()) == 1 + 2 * 2
 
@@ -46,7 +46,7 @@ def test_brackets_in_a_name_are_printed_as_they_are(project: Project) -> None:
     names = ["cat[small].png", "a[/b].png"]
     for name in names:
         Image.new("RGB", (8, 8)).save(project.folder / name)
-    printed = project.succeed("python", "-m", "pipeline.predict", *names, *MODEL)
+    printed = project.stage("predict", *names, *MODEL)
     for name in names:
         assert name in printed
 
@@ -66,11 +66,11 @@ def test_a_broken_file_is_reported_and_the_rest_goes_on(project: Project) -> Non
 
 
 def test_a_missing_model_is_a_clear_error(project: Project) -> None:
-    ended = project.run("python", "-m", "pipeline.predict", "images/000.png", "--model", "models/none.keras")
+    ended = project.call("predict", "images/000.png", "--model", "models/none.keras")
     assert (ended.returncode, ended.stderr) == (
         1,
         "predict: models/none.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n",
     )
     (project.folder / "models/selected.keras").unlink()
-    ended = project.run("python", "-m", "pipeline.predict", "images/000.png")
+    ended = project.call("predict", "images/000.png")
     assert ended.stderr == "predict: models/selected.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n"
