@@ -43,7 +43,7 @@ def test_a_clone_that_has_pulled_trains_nothing(clone: Project, tmp_path: Path) 
     assert clone.succeed("git", "status", "--porcelain") == ""
     assert clone.succeed("dvc", "metrics", "diff", "HEAD") == ""
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(tmp_path / "image.png")
-    (entry,) = json.loads(clone.succeed("python", "-m", "pipeline.predict", "--json", str(tmp_path / "image.png")))
+    (entry,) = json.loads(clone.stage("predict", "--json", str(tmp_path / "image.png")))
     assert sum(found["probability"] for found in entry["classes"]) <= 1.000001
     clone.succeed("dvc", "get", str(clone.folder), "models/selected.keras", "--out", str(tmp_path / "model.keras"))
     assert (tmp_path / "model.keras").read_bytes() == (clone.folder / "models/selected.keras").read_bytes()
