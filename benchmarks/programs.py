@@ -3,18 +3,23 @@
 python -m benchmarks.programs PROGRAM UNITS IMAGES prints the seconds of each epoch, at the end the peak memory in MB.
 """
 
+from __future__ import annotations
+
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pipeline.files import dataset
 from pipeline.files.dataset import Split
+
+if TYPE_CHECKING:
+    from pipeline.training.epoch import CompiledEpoch
 
 BATCH = 128
 LEARNING_RATE = 1e-4
@@ -35,44 +40,51 @@ def splits(images: int) -> tuple[Split, Split]:
     return split("train", images), split("val", images // 4)
 
 
-def ours(units: list[int], images: int, precision: str) -> Epoch:
-    """The pipeline's compiled epoch."""
-    from pipeline.networks.dense import build, initialise
-    from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
+def compiled_epoch(units: list[int], images: int, precision: str) -> CompiledEpoch:
+    """The pipeline's compiled epoch of Adam's at one rate."""
+    from pipeline.networks.dense import build
+    from pipeline.params.recipe import Recipe
+    from pipeline.training import devices
+    from pipeline.training.epoch import CompiledEpoch, DeviceDataset
 
+    devices.prepare("cpu", 2)
     model = build(units, [0.0] * len(units), [0.0] * len(units), 10)
     train, val = map(DeviceDataset, splits(images))
-    compiled = CompiledEpoch(model, train, val, BATCH, precision)  # type: ignore[arg-type]
-    initialise(model, 100)
-    compiled.reset()
-    numbers = iter(range(10**6))
+    recipe = Recipe(50, BATCH, precision, LEARNING_RATE)  # type: ignore[arg-type]
+    return CompiledEpoch(model, train, val, recipe)
+
+
+def ours(units: list[int], images: int, precision: str) -> Epoch:
+    """One epoch after another of one seed."""
+    from pipeline.training.epoch import Progress
+
+    compiled = compiled_epoch(units, images, precision)
+    compiled.begin(100)
+    done: list[float] = []
 
     def epoch() -> None:
-        for _ in compiled.train(100, next(numbers), LEARNING_RATE, Progress()):
+        for _ in compiled.train(100, done, Progress()):
             pass
-        compiled.validate()
+        done.append(compiled.validate().loss)
 
     return epoch
 
 
 def seeds(units: list[int], images: int) -> Epoch:
     """The pipeline's program, a new seed of five epochs each time: compiled once."""
-    from pipeline.networks.dense import build, initialise
-    from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
+    from pipeline.training.epoch import Progress
 
-    model = build(units, [0.0] * len(units), [0.0] * len(units), 10)
-    train, val = map(DeviceDataset, splits(images))
-    compiled = CompiledEpoch(model, train, val, BATCH)
+    compiled = compiled_epoch(units, images, "float32")
     numbers = iter(range(100, 10**6))
 
     def seed() -> None:
         number = next(numbers)
-        initialise(model, number)
-        compiled.reset()
-        for epoch in range(5):
-            for _ in compiled.train(number, epoch, LEARNING_RATE, Progress()):
+        compiled.begin(number)
+        done: list[float] = []
+        for _ in range(5):
+            for _ in compiled.train(number, done, Progress()):
                 pass
-            compiled.validate()
+            done.append(compiled.validate().loss)
 
     return seed
 

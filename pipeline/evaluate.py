@@ -19,6 +19,7 @@ from pipeline.files.runs import GROUPS_OF_ONE, group_file, leftovers
 from pipeline.networks import saving
 from pipeline.params import reading, runs
 from pipeline.runtime import fingerprints
+from pipeline.training import devices
 
 # As many as the report shows.
 MISTAKES = 15
@@ -42,6 +43,7 @@ def main(group: str) -> None:
     fingerprints.check("evaluate")
     params = reading.load("train", runs.section_of(group))
     declared, seeds = runs.runs_of(params, group), params.train.seeds
+    devices.prepare(params.train.device, params.train.threads)
     remove_leftovers(leftovers(group, declared, seeds))
     test, names = dataset.load("test"), dataset.class_names()
     rows, summary = [], {}

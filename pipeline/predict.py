@@ -19,7 +19,6 @@ from rich.text import Text
 
 from pipeline.console import command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
-from pipeline.files import dataset
 from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
 from pipeline.images.decoding import decode_file, files
@@ -70,12 +69,9 @@ def main(*words: str) -> None:
     """Print the most probable classes of the images named on the command line."""
     options = arguments(words)
     path: Path = options.model
-    for needed in (path, dataset.CLASS_NAMES):
-        if not needed.exists():
-            raise UserError(f"{needed} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
-    model, names = saving.load(path), dataset.class_names()
-    if model.output_shape[-1] != len(names):
-        raise UserError(f"{path} tells {model.output_shape[-1]} classes apart, {dataset.CLASS_NAMES} has {len(names)}")
+    if not path.exists():
+        raise UserError(f"{path} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
+    model, names = saving.load(path), saving.class_names(path)
     images = files(options.images)
     progress = track(
         predictions(model, names, images, options.top),

@@ -75,7 +75,7 @@ def draw_runs(measured: Results, sections: Sequence[published.StudySection], nam
 def main() -> None:
     """Write the summary, the plots and the report."""
     fingerprints.check("report")
-    params = reading.load("ablation", "baseline", "reg", "scale", "train", "tune")
+    params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), dataset.class_names()
     sections = published.sections(measured.runs)
     comparisons = {

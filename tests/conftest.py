@@ -29,7 +29,10 @@ PER_CLASS = {"train": 10, "test": 2}
 
 
 # A process takes one file after another. These take minutes; the first makes what most others wait for, the second not.
-LONGEST = ("test_graph", "test_search", "test_run_cache", "test_resume", "test_experiments", "test_fingerprint")
+LONGEST = (
+    *("test_graph", "test_search", "test_run_cache", "test_experiments", "test_resume", "test_resume_convolutional"),
+    *("test_real_images", "test_fingerprint"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -136,10 +139,14 @@ def copy_project(folder: Path) -> Project:
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
     project.set_params(**{"fetch.dataset": "digits", "train.seeds": [100], "train.epochs": 3})
+    # Two processes of tests share two cores.
+    project.set_params(**{"train.threads": 1})
     project.keep("scale.architectures", "shallow", "medium")
     project.keep("ablation.runs", "dropout30", "l2-1e-5")
     project.keep("tune.searches", "broad", "final")
     project.set_params(**{"tune.max_epochs": 3})
+    project.keep("beyond.runs", "conv-5min")
+    project.set_params(**{"beyond.widths": [8], "beyond.runs.conv-5min.epochs": 2})
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")

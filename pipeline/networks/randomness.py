@@ -13,8 +13,9 @@ class Purpose(IntEnum):
 
     WEIGHTS = 1
     ORDER = 2
-    DROPOUT = 3
+    STEP = 3
     TRIAL = 4
+    MIXUP = 5
 
 
 def generator(seed: int, purpose: Purpose, count: int) -> np.random.Generator:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,22 @@ from pipeline.files.artefacts import atomic_write
 from pipeline.files.errors import UserError
 from pipeline.networks.backend import keras
 
-_WEIGHTS = "model.weights.h5"
+_WEIGHTS, _METADATA = "model.weights.h5", "metadata.json"
 
 
-def save(path: Path, model: keras.Model) -> None:
+def save(path: Path, model: keras.Model, class_names: Sequence[str]) -> None:
     """Write a compiled ``model`` so that the same weights and configuration give the same bytes.
 
     It opens compiled, with an optimiser that has seen no batch yet: the moments that training gathered are not kept.
+    ``class_names`` stand in the file's metadata.json, beside the version of Keras.
     """
     with atomic_write(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-        metadata = json.loads(members["metadata.json"])
+        metadata = json.loads(members[_METADATA])
         del metadata["date_saved"]
-        members["metadata.json"] = json.dumps(metadata).encode()
+        members[_METADATA] = json.dumps(metadata | {"class_names": list(class_names)}).encode()
         config = json.loads(members["config.json"])
         members["config.json"] = json.dumps(_renumbered(config, {})).encode()
         members[_WEIGHTS] = _with_fresh_optimiser(members[_WEIGHTS], model)
@@ -43,6 +45,16 @@ def load(path: Path) -> keras.Model:
         raise UserError(f"{path}: not a model that Keras can open ({str(error).splitlines()[0]})") from None
 
 
+def class_names(path: Path) -> list[str]:
+    """The classes of a saved model, by label. Raises :class:`UserError` where its file does not name them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names: list[str] = json.loads(archive.read(_METADATA))["class_names"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: names no classes ({error}); allowed: a model of this project") from None
+    return names
+
+
 def _renumbered(config: Any, seen: dict[int, int]) -> Any:
     """Replace the memory addresses that Keras writes as ``shared_object_id`` by 0, 1, 2... in order of appearance."""
     match config:
@@ -57,12 +69,12 @@ def _renumbered(config: Any, seen: dict[int, int]) -> Any:
 
 
 def _with_fresh_optimiser(weights: bytes, model: keras.Model) -> bytes:
-    """Add Adam's moments, all zero, to the HDF5 file ``weights``.
+    """Add the optimiser's slots, all zero, to the HDF5 file ``weights``.
 
     Keras warns whoever loads a compiled model that it misses them. HDF5 stores no bytes for a chunked data set that was
     never written, so they take no room.
     """
-    optimiser = keras.optimizers.Adam()
+    optimiser = type(model.optimizer).from_config(model.optimizer.get_config())
     optimiser.build(model.trainable_variables)
     content = io.BytesIO(weights)
     with h5py.File(content, "r+") as file:

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.files.errors import UserError
+from pipeline.params.beyond import BeyondParams
 from pipeline.params.images import FetchParams, SplitParams
 from pipeline.params.kinds import ParamSection
 from pipeline.params.search import Range, TuneParams
@@ -16,7 +17,7 @@ from pipeline.params.training import AblationParams, BaselineParams, RegulariseP
 
 PARAMS = Path("params.yaml")
 
-SectionName = Literal["fetch", "split", "train", "baseline", "scale", "reg", "ablation", "tune"]
+SectionName = Literal["fetch", "split", "train", "baseline", "scale", "reg", "ablation", "tune", "beyond"]
 SECTIONS: tuple[SectionName, ...] = get_args(SectionName)
 
 # Findings of pydantic that concern a parameter's name and not its value.
@@ -34,6 +35,7 @@ class Params(ParamSection):
     reg: RegulariseParams
     ablation: AblationParams
     tune: TuneParams
+    beyond: BeyondParams
 
 
 def load(*sections: SectionName, path: Path = PARAMS) -> Params:

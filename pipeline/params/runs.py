@@ -1,14 +1,16 @@
 """The runs that params.yaml declares, and what each of them trains."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
+from pipeline.params.beyond import BeyondRunParams
 from pipeline.params.kinds import Layers
 from pipeline.params.reading import Params, SectionName
-from pipeline.params.training import Precision, TrainParams
+from pipeline.params.recipe import Recipe
+from pipeline.params.training import TrainParams
 
 # The section of params.yaml that declares each group's runs, in the order of the study.
 SECTION_OF: Mapping[str, SectionName] = {
@@ -17,7 +19,17 @@ SECTION_OF: Mapping[str, SectionName] = {
     "regularise": "reg",
     "ablation": "ablation",
     "tune": "tune",
+    "beyond": "beyond",
 }
+
+
+@dataclass(frozen=True)
+class ConvolutionalNetwork:
+    """A convolutional network, as :func:`pipeline.networks.convolutional.build` makes it."""
+
+    widths: tuple[int, ...]
+    dropout: float = 0.0
+    whitening: bool = True
 
 
 @dataclass(frozen=True)
@@ -25,30 +37,17 @@ class DenseNetwork:
     """A fully connected network.
 
     ``units``, ``l2`` and ``dropout`` have an entry per hidden layer: its width, the factor of the penalty l2 * sum(w^2)
-    on its kernel, and the fraction of its outputs that is dropped in training (0: no dropout layer).
+    on its kernel, and the fraction of its outputs that is dropped in training (0: no dropout layer). ``normalisation``:
+    whether each is followed by batch normalisation, before its activation.
     """
 
     units: tuple[int, ...] = ()
     l2: tuple[float, ...] = ()
     dropout: tuple[float, ...] = ()
+    normalisation: bool = False
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    With ``patience``, training stops after so many epochs without a lower val_loss, and the weights of the epoch with
-    the lowest val_loss are kept; without, all ``epochs`` are trained and the last weights are kept. With
-    ``reduce_lr_patience`` other than 0, the learning rate is halved each time that so many epochs brought no lower
-    val_loss.
-    """
-
-    epochs: int
-    batch_size: int
-    precision: Precision
-    learning_rate: float
-    patience: int | None = None
-    reduce_lr_patience: int = 0
+Network = DenseNetwork | ConvolutionalNetwork
 
 
 def section_of(group: str) -> SectionName:
@@ -67,6 +66,8 @@ def runs_of(params: Params, group: str) -> list[Run]:
             names = params.ablation.runs
         case "tune":
             names = params.tune.searches
+        case "beyond":
+            names = params.beyond.runs
         case _:
             names = [group]
     return [Run(group, name) for name in names]
@@ -92,7 +93,7 @@ def seed_of(train: TrainParams, word: str) -> int:
     return int(word)
 
 
-def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -> tuple[DenseNetwork, Recipe]:
+def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -> tuple[Network, Recipe]:
     """What ``run`` trains; ``search`` is what winner.json says if it is a search.
 
     ``params`` must hold the sections of the run's group and train, for a search train alone. Raises ValueError for a
@@ -108,12 +109,21 @@ def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -
             own = params.reg if run.group == "regularise" else params.ablation.runs[run.name]
             network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
             return network, _recipe(train, own.learning_rate, own.patience, own.reduce_lr_patience)
+        case "beyond":
+            return _beyond(params.beyond.runs[run.name])
     if search is None:
         raise ValueError(f"{run} is a search: what its winner trains follows from winner.json")
     hyperparameters = {axis: float(value) for axis, value in search["hyperparameters"].items()}
     # As in the study, the rate is halved in a search's trials alone.
     recipe = _recipe(train, hyperparameters["learning_rate"], search["patience"], epochs=search["max_epochs"])
     return searched_network(hyperparameters, search["dropout_after"]), recipe
+
+
+def _beyond(own: BeyondRunParams) -> tuple[Network, Recipe]:
+    recipe = Recipe(**{field.name: getattr(own, field.name) for field in fields(Recipe)})
+    if own.network == "convolutional":
+        return ConvolutionalNetwork(own.widths, own.dropout, own.whitening), recipe
+    return uniform(own.units, own.l2, own.dropout, own.dropout_after, normalisation=own.normalisation), recipe
 
 
 def _recipe(
@@ -127,7 +137,14 @@ def _recipe(
     return Recipe(epochs, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
 
 
-def uniform(units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout_after: Layers = "all") -> DenseNetwork:
+def uniform(
+    units: Sequence[int],
+    l2: float = 0.0,
+    dropout: float = 0.0,
+    dropout_after: Layers = "all",
+    *,
+    normalisation: bool = False,
+) -> DenseNetwork:
     """The same penalty on every hidden layer, and the same dropout after those that ``dropout_after`` counts from 1."""
     layers = range(1, len(units) + 1)
     dropped = layers if dropout_after == "all" else dropout_after
@@ -135,6 +152,7 @@ def uniform(units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout
         units=tuple(units),
         l2=tuple(l2 for _ in layers),
         dropout=tuple(dropout if layer in dropped else 0.0 for layer in layers),
+        normalisation=normalisation,
     )
 
 

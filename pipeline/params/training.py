@@ -14,11 +14,12 @@ from pipeline.params.kinds import (
     ReduceRatePatience,
     RunName,
     Units,
+    check_layers,
     completed,
     filled_list,
 )
+from pipeline.params.recipe import Precision
 
-Precision = Literal["float32", "mixed_bfloat16"]
 Device = Literal["auto", "cpu", "gpu"]
 Strategy = Literal["one_device", "mirrored"]
 
@@ -32,6 +33,7 @@ class TrainParams(ParamSection):
     precision: Precision
     device: Device
     strategy: Strategy
+    threads: Annotated[Integer, Field(ge=0)]
 
     @field_validator("seeds")
     @classmethod
@@ -67,9 +69,7 @@ class RegulariseParams(ParamSection):
 
     @model_validator(mode="after")
     def _layers_exist(self) -> "RegulariseParams":
-        if self.dropout_after != "all" and max(self.dropout_after, default=0) > len(self.units):
-            layers = list(self.dropout_after)
-            raise ValueError(f"dropout_after is {layers}; allowed: all, or layers from 1 to {len(self.units)}")
+        check_layers(self.dropout_after, self.units)
         return self
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.evaluation.calibration import Bin, expected_calibration_error
 from pipeline.params.reading import Params
-from pipeline.params.runs import DenseNetwork, Recipe, trained
+from pipeline.params.recipe import Recipe
+from pipeline.params.runs import ConvolutionalNetwork, Network, trained
 from pipeline.reporting.document import provenance
 from pipeline.reporting.markdown import table
 from pipeline.reporting.results import Results
@@ -23,21 +24,60 @@ probabilities = model.predict(images)  # images: uint8 (n, 32, 32, 3), red, gree
 ```"""
 
 
-def training(network: DenseNetwork, recipe: Recipe) -> list[list[str]]:
+def training(network: Network, recipe: Recipe) -> list[list[str]]:
     """Rows of a name and a value for all that makes up a run."""
     patience = "no early stopping" if recipe.patience is None else f"{recipe.patience} epochs without a lower val_loss"
-    halved = f"halved after {recipe.reduce_lr_patience} epochs without a lower val_loss"
     return [
-        ["hidden units", _by_layer(network.units)],
-        ["L2", _by_layer(network.l2)],
-        ["dropout", _by_layer(network.dropout)],
-        ["optimiser", "Adam"],
-        ["learning rate", f"{recipe.learning_rate:g}" + (f", {halved}" if recipe.reduce_lr_patience else "")],
+        *_network(network),
+        ["optimiser", _optimiser(recipe)],
+        ["learning rate", _learning_rate(recipe)],
+        *([["augmentation", _augmentation(recipe)]] if _augmentation(recipe) else []),
+        *([["label smoothing", f"{recipe.label_smoothing:g}"]] if recipe.label_smoothing else []),
+        *([["averaged weights", f"every {recipe.average_every} steps"]] if recipe.average_every else []),
         ["epochs", f"at most {recipe.epochs}"],
         ["patience", patience],
         ["batch size", str(recipe.batch_size)],
         ["precision", recipe.precision],
     ]
+
+
+def _network(network: Network) -> list[list[str]]:
+    if isinstance(network, ConvolutionalNetwork):
+        first = "fixed, whitening" if network.whitening else "trained"
+        return [["widths", _by_layer(network.widths)], ["first layer", first], ["dropout", f"{network.dropout:g}"]]
+    rows = [
+        ["hidden units", _by_layer(network.units)],
+        ["L2", _by_layer(network.l2)],
+        ["dropout", _by_layer(network.dropout)],
+    ]
+    return [*rows, ["batch normalisation", "after each hidden layer"]] if network.normalisation else rows
+
+
+def _optimiser(recipe: Recipe) -> str:
+    name = "Adam" if recipe.optimiser == "adam" else f"SGD, Nesterov momentum {recipe.momentum:g}"
+    decay = f", weight decay {recipe.weight_decay:g} (decoupled)" if recipe.weight_decay else ""
+    factor = f", rate of biases times {recipe.bias_rate_factor:g}" if recipe.bias_rate_factor != 1 else ""
+    return name + decay + factor
+
+
+def _learning_rate(recipe: Recipe) -> str:
+    if recipe.schedule == "constant":
+        halved = f", halved after {recipe.reduce_lr_patience} epochs without a lower val_loss"
+        return f"{recipe.learning_rate:g}" + (halved if recipe.reduce_lr_patience else "")
+    falls = "falls linearly" if recipe.schedule == "linear" else "falls by cosine"
+    rises = f"rises to {recipe.learning_rate:g} over {recipe.warm_up:.0%} of the steps" if recipe.warm_up else ""
+    begins = rises or f"begins at {recipe.learning_rate:g}"
+    return f"{begins}, {falls} to {recipe.final_rate * recipe.learning_rate:g}"
+
+
+def _augmentation(recipe: Recipe) -> str:
+    parts = {
+        f"{recipe.flip} flips": recipe.flip != "none",
+        f"shifts of {recipe.shift} pixels": recipe.shift,
+        f"cutout of {recipe.cutout} pixels": recipe.cutout,
+        f"mixup {recipe.mixup:g}": recipe.mixup,
+    }
+    return ", ".join(part for part, used in parts.items() if used)
 
 
 def _by_layer(values: Sequence[Any]) -> str:
@@ -58,9 +98,11 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
     ]
     worst = min(result.classes, key=lambda name: result.classes[name]["f1"].mean)
     n = result.epochs.n
+    network, recipe = trained(params, run, found)
+    convolves = isinstance(network, ConvolutionalNetwork)
     texts = [
         f"# Model card: {run.title}",
-        f"A fully connected network with {result.parameters:,} parameters "
+        f"A {'convolutional' if convolves else 'fully connected'} network with {result.parameters:,} parameters "
         f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
         f"{len(results.runs)} runs by validation accuracy; the file is the seed whose own is the best, "
         f"{result.best_seed}. Written by the report stage.",
@@ -72,7 +114,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         "## Data",
         provenance(results.dataset, results.split),
         "## Training",
-        table(["parameter", "value"], training(*trained(params, run, found))),
+        table(["parameter", "value"], training(network, recipe)),
         f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each.",
         "## Scores",
         f"Mean over {n} {'seeds' if n > 1 else 'seed'}, with the standard deviation (ddof 1) where there are "
@@ -87,9 +129,8 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         "## Limits",
         "\n".join(
             [
-                f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images, most on {worst}. "
-                "Convolutional networks do far better on such images: this one is for the study of dense ones.",
-                "- It knows no pixel's neighbours: an object moved by a few pixels is another input.",
+                f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images, most on {worst}.",
+                *([] if convolves else ["- It knows no pixel's neighbours: an object moved by some is another input."]),
                 "- It always names one of its classes, whatever the image shows.",
                 "- Test scores hold for images of the same source; how it does on others was not measured.",
             ]

@@ -17,7 +17,7 @@ FOLDER = Path("fingerprints")
 LOCK = Path("requirements.lock")
 
 STAGES = (
-    *("fetch", "preprocess", "baseline", "scale", "regularise", "ablation"),
+    *("fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "beyond"),
     *("tune", "winner", "evaluate", "report"),
 )
 

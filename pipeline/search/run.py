@@ -13,7 +13,8 @@ from pipeline.files import dataset
 from pipeline.files.errors import UserError
 from pipeline.networks import dense
 from pipeline.networks.randomness import Purpose, generator
-from pipeline.params.runs import Recipe, searched_network
+from pipeline.params.recipe import Recipe
+from pipeline.params.runs import searched_network
 from pipeline.params.search import SearchParams
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
@@ -25,7 +26,7 @@ from pipeline.search.space import space
 from pipeline.search.trials import Trial
 from pipeline.training import devices
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset
-from pipeline.training.steps import BatchSteps, forget
+from pipeline.training.program import Structure, forget
 from pipeline.training.trainer import DivergedError, EpochResult, Trainer
 
 # Seconds between two requests for a trial while other workers train what the next one depends on.
@@ -64,7 +65,7 @@ def open_search(search: SearchParams, train_params: TrainParams, outputs: Path) 
     not find it.
     """
     splits = dataset.load("train"), dataset.load("val")
-    shared = train_params.model_dump(include={"batch_size", "precision", "device", "strategy"})
+    shared = train_params.model_dump(include={"batch_size", "precision"}) | devices.identity(train_params)
     key = checkpoints.run_key({"search": repr(search)} | shared, splits, __name__)
     if distributed.is_worker():
         yield Checkpoints(checkpoints.folder() / key)
@@ -100,7 +101,7 @@ def run_search(
                 chooser = oracle(search, folder, lambda names: _prune(folder, names))
                 chooser.requeue_all()
             observer.watch(trials.recorded(folder), fresh=False)
-            with devices.scope(train_params.device, train_params.strategy):
+            with devices.scope(train_params):
                 train, val = DeviceDataset(dataset.load("train")), DeviceDataset(dataset.load("val"))
             classes = len(dataset.class_names())
             worker = _Worker(chooser, search, train_params, saved, stop, observer, train, val, classes)
@@ -122,7 +123,7 @@ class _Worker:
     train: DeviceDataset
     val: DeviceDataset
     classes: int
-    compiled: dict[str, BatchSteps] = field(default_factory=dict)
+    compiled: dict[str, Structure] = field(default_factory=dict)
 
     def work(self, tuner: str) -> None:
         """Ask for trials and train them until there are no more."""
@@ -140,7 +141,7 @@ class _Worker:
             self.observer.ended(trial, fresh=True)
             # A trial whose checkpoint has been pruned will not go on.
             alive = {path.stem for path in _folder(self.saved).glob("trial-*.checkpoint")}
-            forget(all_but=[steps for name, steps in self.compiled.items() if f"trial-{name}" in alive])
+            forget(all_but=[structure for name, structure in self.compiled.items() if f"trial-{name}" in alive])
 
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
         """Train the trial ``name`` with Keras Tuner's ``values`` to the end of its rung."""
@@ -151,11 +152,11 @@ class _Worker:
         patience, reduce_lr_patience = self.search.patience, self.search.reduce_lr_patience
         learning_rate = float(values["learning_rate"])
         recipe = Recipe(max_epoch, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
-        with devices.scope(train.device, train.strategy):
+        with devices.scope(train):
             model = dense.build(network.units, network.l2, network.dropout, self.classes)
             left = max_epoch - initial
-            epoch = CompiledEpoch(model, self.train, self.val, recipe.batch_size, recipe.precision, left)
-        self.compiled[name] = epoch.steps
+            epoch = CompiledEpoch(model, self.train, self.val, recipe, left)
+        self.compiled[name] = epoch.structure
         self.observer.started(name, int(values.get("tuner/round", 0)), max_epoch)
 
         def on_epoch(result: EpochResult) -> None:
@@ -168,7 +169,7 @@ class _Worker:
         seed = _seed(self.search, values, name, self.saved)
         try:
             # Its checkpoint stays for a later rung.
-            trainer = Trainer(model, epoch, recipe, seed, self.saved, self.stop, names, keep_best=False)
+            trainer = Trainer(epoch, recipe, seed, self.saved, self.stop, names, keep_best=False)
             history = trainer.run(on_epoch)
             trainer.save()
         except DivergedError as error:

@@ -1,12 +1,12 @@
 """One epoch as one compiled program, with the images resident on the device.
 
-Against Keras' ``fit`` this saves the trip through Python, the copy of every batch, and much of Adam's memory traffic: a
-fused kernel reads and writes weights and moments once. The program can be left and entered between batches, so that a
-run can be stopped within seconds and continued as if nothing had been.
+Against Keras' ``fit`` this saves the trip through Python, the copy of every batch, and much of the optimiser's memory
+traffic: a fused kernel reads and writes weights and slots once. The program can be left and entered between batches, so
+that a run can be stopped within seconds and continued as if nothing had been.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,19 @@ import numpy.typing as npt
 
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
+from pipeline.networks import training_form
 from pipeline.networks.backend import keras, tf
+from pipeline.networks.cost import forward
+from pipeline.networks.initial_weights import initialise
 from pipeline.networks.randomness import Purpose, generator
-from pipeline.params.training import Precision
-from pipeline.training.steps import BatchSteps, compiled
+from pipeline.params.recipe import Recipe
+from pipeline.training import augmentation, program, schedules
 
-# From so many products of weight and image in an epoch, and epochs, XLA repays its compilation: benchmarks/designs.md.
+# From so many forward multiplications in an epoch, and epochs, XLA repays its compilation: benchmarks/designs.md.
 XLA_PRODUCTS = 5e10
 XLA_EPOCHS = 20
 
-# Multiplications of weight and image in one piece of an epoch: about a second of two cores at 200 GFLOP/s.
+# Forward multiplications in one piece of an epoch: about a second of two cores at 200 GFLOP/s.
 PIECE_PRODUCTS = 3e10
 
 
@@ -37,11 +40,15 @@ class LossAndAccuracy:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an epoch is: batches done, and over their images the sum of the loss and the correct predictions."""
+    """How far an epoch is: of each batch done its loss, and over their images the correct predictions."""
 
-    batches: int = 0
-    loss_sum: float = 0.0
+    losses: tuple[float, ...] = ()
     correct: int = 0
+
+    @property
+    def batches(self) -> int:
+        """How many are done."""
+        return len(self.losses)
 
 
 class DeviceDataset:
@@ -64,115 +71,107 @@ class DeviceDataset:
 
 
 class CompiledEpoch:
-    """The compiled epoch of one model on one set of images, all made in the same scope of devices.
+    """The compiled epoch of one ``model`` on one set of images, all made in the same scope of devices.
 
-    ``model`` is what :func:`pipeline.networks.dense.build` returns. With "mixed_bfloat16" layers compute and hand on
-    bfloat16 in training, as under Keras' policy of that name; weights, moments, the loss and validation stay float32.
-    The same program serves one seed after another: call :meth:`reset` before each. Programs of models that differ only
-    in the sizes of penalties and dropout rates share one compilation. ``epochs``: how many are planned, because few do
-    not repay a long compilation. ``piece_products``: multiplications of weight and image between two yields of
-    :meth:`train`. Raises :class:`UserError` where a batch cannot be divided among the devices.
+    ``model``: uint8 images in, a layer named "logits" before the probabilities; :meth:`begin` sets its weights to the
+    initial ones, and training leaves them so. With "mixed_bfloat16" its layers compute and hand on bfloat16 in
+    training, as under Keras' policy of that name; weights, slots, the loss and validation stay float32. ``epochs``: how
+    many are planned, because few do not repay a long compilation. ``piece_products``: forward multiplications between
+    two yields of :meth:`train`. ``xla_products``: forward multiplications in an epoch from which on XLA
+    compiles. Raises :class:`UserError` where a batch cannot be divided among the devices.
     """
 
     def __init__(
         self,
-        model: keras.Sequential,
+        model: keras.Model,
         train: DeviceDataset,
         val: DeviceDataset,
-        batch_size: int,
-        precision: Precision = "float32",
+        recipe: Recipe,
         epochs: float = math.inf,
         piece_products: float = PIECE_PRODUCTS,
+        xla_products: float = XLA_PRODUCTS,
     ) -> None:
-        self._weights = [variable.value for variable in model.trainable_variables]
-        self._moments = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights for _ in range(2)]
-        self._train, self._val = train, val
-        strategy = tf.distribute.get_strategy()
-        replicas = strategy.num_replicas_in_sync
-        if batch_size % replicas:
-            raise UserError(f"train.batch_size is {batch_size}; allowed on {replicas} devices: multiples of {replicas}")
-        self._batch_size = min(batch_size, -(-train.count // replicas) * replicas)
+        self._model, self._train, self._val, self._recipe = model, train, val, recipe
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        size = recipe.batch_size
+        if size % replicas:
+            raise UserError(f"train.batch_size is {size}; allowed on {replicas} devices: multiples of {replicas}")
+        self._batch_size = min(size, -(-train.count // replicas) * replicas)
         self.batches = -(-train.count // self._batch_size)
-        self._piece = max(1, int(piece_products / (model.count_params() * self._batch_size)))
-        l2, rates = _regularisation(model)
-        self._l2 = tf.constant(l2)
+        products = forward(model)
+        self._piece = max(1, int(piece_products / (products * self._batch_size)))
+        # XLA multiplies bfloat16 factors slower than float32 ones, and convolves slowly.
+        suited = recipe.precision == "float32" and replicas == 1 and not training_form.convolves(model)
+        xla = suited and epochs >= XLA_EPOCHS and products * train.count >= xla_products
+        self.structure = program.structure(model, recipe, self._batch_size, xla)
+        self._program = program.program(self.structure, model)
+        self._l2 = tf.constant(list(training_form.penalties(model).values()), tf.float32)
+        rates = training_form.dropout_rates(model)
         # A value is dropped where its 32 random bits are below the threshold.
         self._dropout = (
             tf.constant([round(rate * 2**32) for rate in rates], tf.uint32),
-            tf.constant([1 / (1 - rate) for rate in rates]),
-        )
-        # XLA multiplies bfloat16 factors slower than float32 ones.
-        pays = epochs >= XLA_EPOCHS and model.count_params() * train.count >= XLA_PRODUCTS
-        xla = pays and precision == "float32" and replicas == 1
-        self.steps = BatchSteps(
-            shapes=tuple(tuple(weight.shape) for weight in self._weights),
-            penalised=tuple(bool(factor) for factor in l2),
-            dropped=tuple(bool(rate) for rate in rates),
-            batch_size=self._batch_size,
-            precision=precision,
-            xla=xla,
-            strategy=strategy,
+            tf.constant([1 / (1 - rate) for rate in rates], tf.float32),
         )
 
-    def reset(self) -> None:
-        """Forget the optimiser's state."""
-        for moment in self._moments:
-            moment.assign(tf.zeros_like(moment))
+    def begin(self, seed: int) -> None:
+        """Start from the initial weights of ``seed``, with nothing in the optimiser."""
+        initialise(self._model, seed)
+        self._program.begin(self._model.get_weights())
 
     @property
     def state(self) -> list[npt.NDArray[np.float32]]:
-        """Weights and moments, in a fixed order; may be assigned."""
-        return [variable.numpy() for variable in (*self._weights, *self._moments)]
+        """Weights, the optimiser's slots and averages, in a fixed order; may be assigned."""
+        return self._program.state
 
     @state.setter
     def state(self, values: list[npt.NDArray[np.float32]]) -> None:
-        for variable, value in zip((*self._weights, *self._moments), values, strict=True):
-            variable.assign(value)
+        self._program.state = values
 
-    def train(self, seed: int, epoch: int, learning_rate: float, start: Progress) -> Iterator[Progress]:
-        """Train epoch number ``epoch`` (from 0) from ``start`` on; yields its progress about once a second.
+    @property
+    def weights(self) -> list[npt.NDArray[np.float32]]:
+        """The weights that are validated and kept, in the order of the model's."""
+        return self._program.judged_weights
 
-        The last progress has all batches done. The order of the images follows from (seed, epoch) and dropout from
-        (seed, step), so that an epoch does not depend on how the process came to it.
+    def train(self, seed: int, val_losses: Sequence[float], start: Progress) -> Iterator[Progress]:
+        """Train the epoch after those with ``val_losses`` from ``start`` on; yields its progress about once a second.
+
+        The last progress has all batches done. The order of the images follows from (seed, epoch) and all else that is
+        random from (seed, step), so that an epoch does not depend on how the process came to it.
         """
-        order = np.zeros(self.batches * self._batch_size, np.int32)
-        order[: self._train.count] = generator(seed, Purpose.ORDER, epoch).permutation(self._train.count)
-        dropout_seed = generator(seed, Purpose.DROPOUT, 0).integers(2**32, dtype=np.uint32)
+        epoch = len(val_losses)
+        shuffled = generator(seed, Purpose.ORDER, epoch).permutation(self._train.count)
+        # What fills the last batch up counts for nothing in the loss, but batch normalisation sees it.
+        order = np.resize(shuffled, self.batches * self._batch_size).astype(np.int32)
+        keys = generator(seed, Purpose.STEP, 0).integers(2**32, size=2, dtype=np.uint32)
+        rates = schedules.rates(self._recipe, self.batches, val_losses)
+        shares = np.ones(self.batches, np.float32)
+        if self._recipe.mixup:
+            steps = range(epoch * self.batches, (epoch + 1) * self.batches)
+            shares = augmentation.shares(self._recipe, seed, steps)
         progress = start
         while progress.batches < self.batches:
-            end = min(progress.batches + self._piece, self.batches)
-            loss_sum, correct = compiled(self.steps).train(
-                self._weights,
-                self._moments,
+            first, end = progress.batches, min(progress.batches + self._piece, self.batches)
+            losses, corrects = self._program.train(
                 self._train.on_all_devices,
                 tf.constant(order),
-                (tf.constant(progress.batches), tf.constant(end), tf.constant(epoch * self.batches)),
-                tf.constant(dropout_seed, tf.uint32),
-                tf.constant(learning_rate, tf.float32),
+                (tf.constant(first), tf.constant(end), tf.constant(epoch)),
+                tf.constant(keys),
+                tf.constant(rates),
+                tf.constant(shares),
                 self._l2,
                 self._dropout,
             )
-            progress = Progress(end, progress.loss_sum + float(loss_sum), progress.correct + int(correct))
+            done = losses.numpy()[first:end].tolist()
+            progress = Progress((*progress.losses, *done), progress.correct + int(corrects.numpy().sum()))
             yield progress
 
     def mean(self, progress: Progress) -> LossAndAccuracy:
-        """The running mean over an epoch's batches, as Keras' ``fit`` gives it."""
-        return LossAndAccuracy(progress.loss_sum / self._train.count, progress.correct / self._train.count)
+        """The mean over an epoch's images, each with the loss of its batch, as Keras' ``fit`` gives it."""
+        sizes = [self._batch_size] * (self.batches - 1)
+        sizes.append(self._train.count - sum(sizes))
+        loss_sum = math.fsum(loss * size for loss, size in zip(progress.losses, sizes, strict=True))
+        return LossAndAccuracy(loss_sum / self._train.count, progress.correct / self._train.count)
 
     def validate(self) -> LossAndAccuracy:
-        """Score the model as it stands on the validation images, without dropout."""
-        loss, accuracy = compiled(self.steps).validate(self._weights, self._val.on_first_device, self._l2)
-        return LossAndAccuracy(float(loss), float(accuracy))
-
-
-def _regularisation(model: keras.Sequential) -> tuple[list[float], list[float]]:
-    """Of each dense layer the factor of the penalty on its kernel, and the rate of the dropout that follows it."""
-    l2: list[float] = []
-    rates: list[float] = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):
-            l2.append(float(layer.kernel_regularizer.l2) if layer.kernel_regularizer is not None else 0.0)
-            rates.append(0.0)
-        elif isinstance(layer, keras.layers.Dropout):
-            rates[-1] = float(layer.rate)
-    return l2, rates
+        """Score the weights that would be kept on the validation images, without dropout."""
+        return LossAndAccuracy(*self._program.validate(self._val.on_first_device, self._l2))

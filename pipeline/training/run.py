@@ -4,21 +4,26 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Protocol
 
 from dvclive import Live
 
 from pipeline.files import dataset
 from pipeline.files.artefacts import DECIMALS, write_json
+from pipeline.files.dataset import Split
 from pipeline.files.runs import Run
-from pipeline.networks import dense, saving
+from pipeline.networks import saving
 from pipeline.networks.cost import multiply_adds
-from pipeline.params.runs import DenseNetwork, Recipe
+from pipeline.params.recipe import Recipe
+from pipeline.params.runs import Network
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
 from pipeline.runtime.signals import stop_request
 from pipeline.training import devices
-from pipeline.training.epoch import PIECE_PRODUCTS, CompiledEpoch, DeviceDataset
+from pipeline.training.epoch import PIECE_PRODUCTS, CompiledEpoch, DeviceDataset, LossAndAccuracy
+from pipeline.training.models import build
+from pipeline.training.optimisers import keras_optimiser
 from pipeline.training.scoring import score
 from pipeline.training.trainer import SAVE_SECONDS, EpochResult, History, Trainer
 
@@ -40,7 +45,7 @@ Observe = Callable[[str, int, int], RunObserver]
 def train_model(
     run: Run,
     seed: int,
-    network: DenseNetwork,
+    network: Network,
     recipe: Recipe,
     train_params: TrainParams,
     observe: Observe,
@@ -55,10 +60,11 @@ def train_model(
     :class:`pipeline.files.errors.UserError` when training diverges or another process trains the same run, and
     :class:`pipeline.runtime.signals.Stopped` after a signal; then no output stays behind.
     """
-    train, val = dataset.load("train"), dataset.load("val")
-    scope = devices.scope(train_params.device, train_params.strategy)
-    configuration = {"seed": seed, "network": asdict(network), "recipe": asdict(recipe), "devices": devices.names()}
-    configuration |= train_params.model_dump(include={"device", "strategy"})
+    train, val, class_names = dataset.load("train"), dataset.load("val"), dataset.class_names()
+    scope = devices.scope(train_params)
+    configuration = {"seed": seed, "network": asdict(network), "recipe": asdict(recipe)} | devices.identity(
+        train_params
+    )
     key = checkpoints.run_key(configuration, (train, val), __name__)
     title = f"{run.title}, seed {seed}"
     with (
@@ -67,19 +73,11 @@ def train_model(
         observe(title, recipe.epochs, len(train.labels)) as observer,
     ):
         with scope:
-            model = dense.build(network.units, network.l2, network.dropout, len(dataset.class_names()))
-            model.optimizer.learning_rate = recipe.learning_rate
-            epoch = CompiledEpoch(
-                model,
-                DeviceDataset(train),
-                DeviceDataset(val),
-                recipe.batch_size,
-                recipe.precision,
-                recipe.epochs,
-                piece_products,
-            )
+            model = build(network, train, len(class_names))
+            data = DeviceDataset(train), DeviceDataset(val)
+            epoch = CompiledEpoch(model, *data, recipe, recipe.epochs, piece_products)
         try:
-            trainer = Trainer(model, epoch, recipe, seed, saved, stop, save_seconds=save_seconds)
+            trainer = Trainer(epoch, recipe, seed, saved, stop, save_seconds=save_seconds)
             with Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None) as log:
 
                 def on_epoch(result: EpochResult) -> None:
@@ -87,11 +85,13 @@ def train_model(
                     observer.on_epoch(result)
 
                 history = trainer.run(on_epoch)
-            trainer.restore_best_weights()
             before_writing()
-            saving.save(run.model(seed), model)
+            model.set_weights(trainer.kept_weights)
+            model.compile(keras_optimiser(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
+            saving.save(run.model(seed), model, class_names)
             model_read_back = saving.load(run.model(seed))
             val_scores, train_scores = score(model_read_back, val), score(model_read_back, train)
+            _check_agreement(run.model(seed), val_scores, history.epochs[history.kept_epoch(recipe) - 1].val, val)
             metrics = {
                 "val": val_scores,
                 "train": {name: train_scores[name] for name in ("accuracy", "loss")},
@@ -108,6 +108,18 @@ def train_model(
             run.model(seed).unlink(missing_ok=True)
             raise
         saved.remove()
+
+
+def _check_agreement(path: Path, saved: Mapping[str, float], trained: LossAndAccuracy, val: Split) -> None:
+    """Raise :class:`RuntimeError` where the saved model is another than the one that was trained, but for rounding."""
+    loss_differs = abs(saved["loss"] - trained.loss) > 1e-4 * (1 + abs(trained.loss))
+    # An image whose two best classes are equal but for rounding may go either way: one, or one in a thousand.
+    accuracy_differs = abs(saved["accuracy"] - trained.accuracy) > 1.5 / len(val.labels) + 1e-3
+    if loss_differs or accuracy_differs:
+        raise RuntimeError(
+            f"{path}: the saved model has val loss {saved['loss']:.6f} and accuracy {saved['accuracy']:.6f}, "
+            f"the epoch kept had {trained.loss:.6f} and {trained.accuracy:.6f}"
+        )
 
 
 def _log_epoch(log: Live, epoch: EpochResult) -> None:

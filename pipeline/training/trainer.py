@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.files.errors import UserError
-from pipeline.networks.backend import keras
-from pipeline.networks.dense import initialise
-from pipeline.params.runs import Recipe
+from pipeline.params.recipe import Recipe
 from pipeline.runtime.checkpoints import Checkpoints
 from pipeline.runtime.signals import StopRequest
 from pipeline.training.epoch import CompiledEpoch, LossAndAccuracy, Progress
-from pipeline.training.schedules import halved_on_plateau
 
 # A kill costs at most so much training, or an epoch where that is longer.
 SAVE_SECONDS = 10.0
@@ -59,17 +56,16 @@ class History:
 
 
 class Trainer:
-    """Trains ``model`` from the initial weights that follow from ``seed``.
+    """Trains the model of ``epoch`` from the initial weights that follow from ``seed``.
 
     It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted. ``names``: of its
-    checkpoint, and after it of those that it may go on from instead. ``keep_best``: whether weights are remembered for
-    :meth:`restore_best_weights`. ``save_seconds``: a kill costs at most so much training, or an epoch where that is
-    longer.
+    checkpoint, and after it of those that it may go on from instead. ``keep_best``: whether the weights of the best
+    epoch are remembered for :attr:`kept_weights`. ``save_seconds``: a kill costs at most so much training, or an epoch
+    where that is longer.
     """
 
     def __init__(
         self,
-        model: keras.Sequential,
         epoch: CompiledEpoch,
         recipe: Recipe,
         seed: int,
@@ -80,7 +76,7 @@ class Trainer:
         keep_best: bool = True,
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
-        self._model, self._epoch, self._recipe = model, epoch, recipe
+        self._epoch, self._recipe = epoch, recipe
         self._seed, self._checkpoints, self._stop = seed, checkpoints, stop
         names = names or (f"seed-{seed}",)
         self._name, self._label = names[0], names[0].replace("-", " ")
@@ -93,8 +89,7 @@ class Trainer:
         self._saved_at = time.monotonic()
         saved = next(filter(None, map(checkpoints.load, names)), None)
         if saved is None:
-            initialise(model, seed)
-            epoch.reset()
+            epoch.begin(seed)
         else:
             self._restore(*saved)
 
@@ -114,10 +109,10 @@ class Trainer:
             on_epoch(self._next_epoch())
         return self._history
 
-    def restore_best_weights(self) -> None:
-        """Leave the weights of the best epoch in the model, where they are the ones to be kept."""
-        if self._keeps_best:
-            self._model.set_weights(self._best_weights)
+    @property
+    def kept_weights(self) -> list[npt.NDArray[np.float32]]:
+        """Those of the best epoch with early stopping, else the last, in the order of the model's weights."""
+        return self._best_weights if self._keeps_best else self._epoch.weights
 
     def save(self) -> bool:
         """Write the checkpoint; return whether that was possible."""
@@ -133,11 +128,10 @@ class Trainer:
 
     def _next_epoch(self) -> EpochResult:
         """Train and validate one epoch, or the rest of one."""
-        val_losses = (epoch.val.loss for epoch in self._history.epochs)
-        learning_rate = halved_on_plateau(self._recipe.learning_rate, val_losses, self._recipe.reduce_lr_patience)
+        val_losses = [epoch.val.loss for epoch in self._history.epochs]
         number = len(self._history.epochs) + 1
         started = time.perf_counter() - self._seconds
-        for progress in self._epoch.train(self._seed, number - 1, learning_rate, self._progress):
+        for progress in self._epoch.train(self._seed, val_losses, self._progress):
             self._progress, self._seconds = progress, time.perf_counter() - started
             if self._stop.number is not None:
                 place = f"{self._label}, epoch {number} of {self._recipe.epochs}"
@@ -147,13 +141,13 @@ class Trainer:
             self._checkpoints.discard(self._name)
             raise DivergedError(
                 f"{self._label}: the loss is not finite after epoch {number}; "
-                f"learning_rate is {learning_rate}, try a smaller one"
+                f"learning_rate is {self._recipe.learning_rate}, try a smaller one"
             )
         epoch = EpochResult(number, train, val, time.perf_counter() - started)
         self._history.epochs.append(epoch)
         self._progress, self._seconds = Progress(), 0.0
         if self._keeps_best and self._history.best_epoch == number:
-            self._best_weights = self._model.get_weights()
+            self._best_weights = self._epoch.weights
         # Save now if the next epoch would push unsaved work past the limit.
         if time.monotonic() - self._saved_at + epoch.seconds > self._save_seconds:
             self.save()
@@ -178,6 +172,9 @@ class Trainer:
                 for entry in metadata["epochs"]
             ]
         )
-        self._progress, self._seconds = Progress(**metadata["progress"]), metadata["seconds"]
+        self._progress, self._seconds = (
+            Progress(tuple(metadata["progress"]["losses"]), metadata["progress"]["correct"]),
+            metadata["seconds"],
+        )
         count = len(self._epoch.state)
         self._epoch.state, self._best_weights = arrays[:count], arrays[count:]

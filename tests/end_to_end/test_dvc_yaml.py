@@ -54,7 +54,7 @@ def parameters(stage: Any) -> set[str]:
 
 def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
     for name, value in section.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name
@@ -75,7 +75,8 @@ def test_training_depends_on_its_own_parameters_at_the_leaf() -> None:
         group, _, name = stage.addressing.partition("@")
         run = name if group == "tune" else name.rpartition("-")[0]
         if group not in ("evaluate", "report"):
-            assert parameters(stage) - declared <= {f"ablation.runs.{run}", f"tune.searches.{run}"}
+            mappings = ("ablation.runs", "beyond.runs", "tune.searches")
+            assert parameters(stage) - declared <= {f"{mapping}.{run}" for mapping in mappings}
             assert "train.seeds" not in parameters(stage)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Project
 
-TRAINING = {"baseline", "scale", "regularise", "ablation", "tune", "winner"}
+TRAINING = {"baseline", "scale", "regularise", "ablation", "beyond", "tune", "winner"}
 
 
 def edit(project: Project, path: str, line: str) -> None:
@@ -31,7 +31,7 @@ def stale(project: Project) -> set[str]:
         ("tools/tidy.py", "AN_EDIT = 1\n", set()),
         ("pipeline/reporting/plots.py", "AN_EDIT = 1\n", {"report"}),
         ("pipeline/search/oracles.py", "AN_EDIT = 1\n", {"tune"}),
-        ("pipeline/training/steps.py", "AN_EDIT = 1\n", TRAINING),
+        ("pipeline/training/program.py", "AN_EDIT = 1\n", TRAINING),
         ("pipeline/images/archives.py", "AN_EDIT = 1\n", {"fetch"}),
         ("pipeline/scale.py", "AN_EDIT = 1\n", {"scale"}),
     ],
@@ -66,12 +66,12 @@ def test_another_version_in_the_lock_makes_training_stale_and_must_be_installed(
 
 
 def test_a_stage_after_an_edit_stops_with_one_line(clean: Project) -> None:
-    edit(clean, "pipeline/training/steps.py", "AN_EDIT = 1\n")
+    edit(clean, "pipeline/training/program.py", "AN_EDIT = 1\n")
     failed = clean.run("dvc", "repro", "-f", "-s", "baseline@100")
     assert failed.returncode != 0
     line, *of_dvc = failed.stderr.splitlines()
     assert line == (
-        "baseline: fingerprints/baseline.json is of other code than pipeline.training.steps is now; "
+        "baseline: fingerprints/baseline.json is of other code than pipeline.training.program is now; "
         "run 'dvc repro fingerprint' first"
     )
     assert all("baseline: " not in line for line in of_dvc)
@@ -94,9 +94,9 @@ def test_an_edit_while_a_stage_trains_stops_it_before_it_writes(clean: Project) 
     while process.poll() is None and (not log.exists() or log.stat().st_mtime_ns == before):
         time.sleep(0.05)
     assert process.poll() is None
-    edit(clean, "pipeline/training/steps.py", "AN_EDIT = 1\n")
+    edit(clean, "pipeline/training/program.py", "AN_EDIT = 1\n")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "pipeline.training.steps is now; run 'dvc repro fingerprint' first" in errors
+    assert "pipeline.training.program is now; run 'dvc repro fingerprint' first" in errors
     assert not model.exists()
     assert not log.exists()

@@ -18,8 +18,8 @@ from tests.conftest import Project
 
 STAGES = {
     *("fingerprint", "fetch", "preprocess", "baseline@100", "scale@shallow-100", "scale@medium-100", "regularise@100"),
-    *("ablation@l2-1e-5-100", "tune@final", "winner@final-100", "report"),
-    *("evaluate@baseline", "evaluate@scale", "evaluate@regularise", "evaluate@ablation", "evaluate@tune"),
+    *("ablation@l2-1e-5-100", "tune@final", "winner@final-100", "beyond@conv-5min-100", "report"),
+    *(f"evaluate@{group}" for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
 }
 
 
@@ -60,7 +60,7 @@ def test_the_metrics_are_there_in_the_fixed_form(reproduced: Project) -> None:
 
 
 def test_git_alone_has_every_seed_epoch_class_and_trial(reproduced: Project) -> None:
-    for group, runs in (("baseline", 1), ("scale", 2), ("regularise", 1), ("ablation", 1), ("tune", 1)):
+    for group, runs in (("baseline", 1), ("scale", 2), ("regularise", 1), ("ablation", 1), ("tune", 1), ("beyond", 1)):
         assert len(rows(reproduced, f"{group}-seeds")) == runs
         assert len(rows(reproduced, f"{group}-classes")) == 10 * runs
     metrics = json.loads((reproduced.folder / "logs/scale/medium/seed-100/metrics.json").read_text())
@@ -113,7 +113,7 @@ def test_every_figure_of_the_report_is_in_the_json(reproduced: Project) -> None:
     assert set(printed) <= known
     for image in re.findall(r"\]\((figures/.*?)\)", report):
         assert (reproduced.folder / "metrics" / image).is_file()
-    for run in ("baseline", "scale/shallow", "scale/medium", "regularise", "ablation/l2-1e-5"):
+    for run in ("baseline", "scale/shallow", "scale/medium", "regularise", "ablation/l2-1e-5", "beyond/conv-5min"):
         assert f"| {run} " in report
 
 
@@ -121,7 +121,7 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     reproduced: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(reproduced.folder)
-    measured = results.read(reading.load("ablation", "baseline", "reg", "scale", "train", "tune"))
+    measured = results.read(reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune"))
     measured = replace(measured, dataset={**measured.dataset, "dataset": "cifar10"})
     comparisons = {
         question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))

@@ -9,8 +9,9 @@ from tests.images.test_folders import lay_out
 
 STAGES = (
     *(["baseline", "100"], ["scale", "shallow", "100"], ["regularise", "100"], ["ablation", "l2-1e-5", "100"]),
+    ["beyond", "conv-5min", "100"],
     *(["tune", "final"], ["winner", "final", "100"]),
-    *(["evaluate", group] for group in ("baseline", "scale", "regularise", "ablation", "tune")),
+    *(["evaluate", group] for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
     ["report"],
 )
 

@@ -47,7 +47,7 @@ def test_every_plot_of_a_fresh_project_is_drawn_without_a_network(reproduced: Pr
     reproduced.succeed("dvc", "plots", "show", "--html-template", str(template), "--out", "shown")
     plots, images = drawn(reproduced.folder / "shown" / "index.html")
     shutil.rmtree(reproduced.folder / "shown")
-    groups = ("ablation", "baseline", "regularise", "scale", "tune")
+    groups = ("ablation", "baseline", "beyond", "regularise", "scale", "tune")
     expected = {f"metrics_{group}-epochs_csv": ["line"] for group in groups}
     expected |= {f"metrics_{group}-{kind}_csv": ["symbol"] for group in groups for kind in ("classes", "seeds")}
     expected |= {"metrics_final-trials_csv": ["symbol"], "metrics_confusion_matrix_csv": ["rect"]}

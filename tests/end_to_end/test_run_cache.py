@@ -6,7 +6,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 from tests.end_to_end.test_graph import STAGES, stages_run
 
 FREE = {"fingerprint", "report"}
@@ -31,6 +31,7 @@ CHANGES: list[tuple[str, object, object, set[str]]] = [
     ("scale.learning_rate", 1e-3, 1e-4, {"scale@shallow-100", "scale@medium-100", "evaluate@scale"}),
     ("reg.dropout", 0.5, 0.1, {"regularise@100", "evaluate@regularise"}),
     ("ablation.runs.l2-1e-5.l2", 1e-2, 1e-5, {"ablation@l2-1e-5-100", "evaluate@ablation"}),
+    ("beyond.runs.conv-5min.momentum", 0.5, 0.85, {"beyond@conv-5min-100", "evaluate@beyond"}),
     (
         "tune.searches.final.space.learning_rate",
         [1e-3, 2e-3],
@@ -86,3 +87,21 @@ def test_a_run_that_hits_its_time_limit_is_continued_by_another_clone(clean: Pro
     second.run("dvc", "pull", "--run-cache", "--allow-missing")
     output = second.succeed("dvc", "repro", "--pull", "evaluate@baseline")
     assert not any(stage.startswith("baseline") for stage in stages_run(output))
+
+
+def test_two_branches_that_both_trained_are_merged_by_the_recipe_of_the_readme(clean: Project) -> None:
+    for branch, parameter, value in (("penalty", "reg.l2", 1e-3), ("rate", "baseline.learning_rate", 1e-2)):
+        clean.succeed("git", "checkout", "--quiet", "-b", branch, "main")
+        clean.succeed("dvc", "checkout", "--quiet")
+        clean.set_params(**{parameter: value})
+        clean.succeed("dvc", "repro", "--quiet")
+        clean.commit()
+    assert clean.run("git", "merge", "--quiet", "penalty").returncode == 1
+    (recipe,) = (
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("git checkout --ours")
+    )
+    output = clean.succeed("sh", "-ec", recipe.replace("git commit", "git commit --quiet --no-edit"))
+    assert stages_run(output) == {"report"}
+    assert {"regularise@100", "evaluate@regularise"} <= cached(output)
+    assert clean.succeed("git", "status", "--porcelain") == ""
+    assert "Data and pipelines are up to date" in clean.succeed("dvc", "status")

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "console": {"search", "training", "networks", "evaluation", "params", "runtime", "files"},
 }
 STAGES = {
-    *("fingerprint", "fetch", "preprocess", "baseline", "scale", "regularise", "ablation"),
+    *("fingerprint", "fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "beyond"),
     *("tune", "winner", "evaluate", "report", "predict"),
 }
 DISTRICTS = set(MAY_IMPORT)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.networks import dense
+from pipeline.networks.initial_weights import initialise
 
 
 def test_parameters_are_counted_as_the_study_counts_them() -> None:
@@ -25,14 +26,22 @@ def test_there_is_an_entry_for_every_hidden_layer() -> None:
         dense.build((16, 8), (0.0,), (0.0, 0.0), 10)
 
 
-def test_weights_follow_from_the_seed_alone() -> None:
-    first, second = (dense.build((16,), (0.0,), (0.0,), 10) for _ in range(2))
-    dense.initialise(first, 100)
-    dense.initialise(second, 101)
-    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
-    dense.initialise(second, 100)
-    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
-        assert np.array_equal(one, other)
-    kernel, bias, *_ = first.get_weights()
-    assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / (3072 + 16)), rel=1e-3)
-    assert not bias.any()
+def test_a_hidden_layer_may_be_normalised_before_its_activation() -> None:
+    model = dense.build((16, 8), (1e-3, 0.0), (0.0, 0.5), 7, normalisation=True)
+    names = [layer.name for layer in model.layers]
+    first, second = ([f"hidden_{n}", f"hidden_{n}_normalisation", f"hidden_{n}_activation"] for n in (1, 2))
+    assert names == ["rescale", "flatten", *first, *second, "dropout_2", "logits", "probabilities"]
+    assert model.get_layer("hidden_1").activation.__name__ == "linear"
+    assert model.get_layer("hidden_1_activation").activation.__name__ == "relu"
+    normalisation = model.get_layer("hidden_1_normalisation")
+    assert (normalisation.momentum, normalisation.epsilon) == (0.9, 1e-3)
+
+
+def test_pixels_are_scaled_and_hidden_layers_rectified() -> None:
+    model = dense.build((4,), (0.0,), (0.0,), 3)
+    initialise(model, 100)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    kernel, bias, kernel_2, bias_2 = model.get_weights()
+    hidden = np.maximum(0, images.reshape(5, -1) / 255 @ kernel + bias)
+    scores = np.exp(hidden @ kernel_2 + bias_2)
+    np.testing.assert_allclose(model(images), scores / scores.sum(axis=1, keepdims=True), rtol=1e-4)

@@ -4,23 +4,26 @@ from pathlib import Path
 import pytest
 
 from pipeline.files.errors import UserError
-from pipeline.networks import dense, saving
+from pipeline.networks import saving
 from pipeline.networks.backend import keras
-from tests.training.examples import REGULARISED, VAL, recipe, trained
+from pipeline.networks.initial_weights import initialise
+from tests.training.examples import REGULARISED, VAL, build, recipe, trained
+
+CLASSES = list("abcdefghij")
 
 
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 100), ("b", 100), ("c", 101)):
-        model = dense.build((16, 8), (1e-3, 1e-2), (0.0, 0.5), 10)
-        dense.initialise(model, seed)
-        saving.save(tmp_path / f"{name}.keras", model)
+        model = build(REGULARISED)
+        initialise(model, seed)
+        saving.save(tmp_path / f"{name}.keras", model, CLASSES)
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     assert (tmp_path / "a.keras").read_bytes() != (tmp_path / "c.keras").read_bytes()
 
 
 def test_a_saved_model_opens_compiled_without_a_warning_and_scores_the_same(tmp_path: Path) -> None:
     model, _ = trained(REGULARISED, recipe(4, 1e-2))
-    saving.save(tmp_path / "a.keras", model)
+    saving.save(tmp_path / "a.keras", model, CLASSES)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         opened = keras.models.load_model(tmp_path / "a.keras", safe_mode=True)

@@ -225,7 +225,7 @@ def test_a_file_that_is_not_utf8_is_refused(file: Path) -> None:
 
 
 def test_a_missing_parameter_is_refused(file: Path) -> None:
-    file.write_text(file.read_text().replace("  epochs: 50\n", ""))
+    file.write_text(file.read_text().replace("  epochs: 50\n", "", 1))
     with pytest.raises(UserError, match=r"train\.epochs is missing"):
         load(file)
 
@@ -281,3 +281,29 @@ def test_a_section_that_was_not_asked_for_is_not_there(file: Path, slip: bool) -
     assert params.train.epochs == 50
     for section in reading.SECTIONS:
         assert hasattr(params, section) == (section in ("baseline", "train"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schedule": "constant"}, "warm_up is 0.1; allowed where schedule is constant: 0"),
+        ({"reduce_lr_patience": 3}, "reduce_lr_patience is 3; allowed where schedule is cosine: 0"),
+        ({"weight_decay": 2000}, "weight_decay is 2000; allowed where learning_rate is 0.001: below 1000"),
+        ({"optimiser": "rmsprop"}, "optimiser is rmsprop; allowed: 'adam' or 'sgd'"),
+        ({"momentum": 1}, "momentum is 1; allowed: less than 1"),
+        ({"shift": 32}, "shift is 32; allowed: less than or equal to 31"),
+        ({"cutout": -1}, "cutout is -1; allowed: greater than or equal to 0"),
+        ({"label_smoothing": 1}, "label_smoothing is 1; allowed: less than 1"),
+        ({"flip": "vertical"}, "flip is vertical; allowed: 'none', 'random' or 'alternating'"),
+        ({"mixup": "strong"}, "mixup is strong; allowed: a number"),
+        ({"average_decay": 1}, "average_decay is 1; allowed: less than 1"),
+        ({"patience": 0}, "patience is 0; allowed: greater than or equal to 1"),
+        ({"widths": []}, "widths is []; allowed: a list of at least one number"),
+        ({"dropout_after": [4]}, "dropout_after is [4]; allowed: all, or layers from 1 to 3"),
+    ],
+)
+def test_a_part_of_a_recipe_that_makes_no_sense_is_refused(file: Path, changes: dict[str, Any], message: str) -> None:
+    change(file, "beyond.runs", {"odd": changes})
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert str(caught.value) == f"{file}: beyond.runs.odd.{message}"

@@ -1,5 +1,6 @@
 """What each declared run trains: the right values are written down here by hand, from params.yaml."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import yaml
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 from pipeline.params import reading, runs
-from pipeline.params.runs import DenseNetwork, Recipe
+from pipeline.params.recipe import Recipe
+from pipeline.params.runs import ConvolutionalNetwork, DenseNetwork, Network
 from pipeline.params.search import SearchParams
 from tests.conftest import ROOT
 
@@ -47,14 +49,53 @@ def shipped(rate: float, patience: int | None = None, reduce_lr_patience: int = 
             shipped(1.1e-4, 15),
         ),
         (
-            "ablation",
+            "beyond",
             "final-rate-halved",
             DenseNetwork((512, 1024, 512), (6e-5,) * 3, (0.15, 0.15, 0)),
             shipped(1.1e-4, 15, 3),
         ),
+        (
+            "beyond",
+            "dense-augmented",
+            DenseNetwork((1024,) * 3, (0,) * 3, (0,) * 3, normalisation=True),
+            Recipe(
+                epochs=40,
+                batch_size=256,
+                precision="mixed_bfloat16",
+                learning_rate=1e-3,
+                weight_decay=0.02,
+                schedule="cosine",
+                warm_up=0.1,
+                label_smoothing=0.1,
+                flip="random",
+                shift=2,
+            ),
+        ),
+        (
+            "beyond",
+            "conv-5min",
+            ConvolutionalNetwork((64, 256, 256)),
+            Recipe(
+                epochs=6,
+                batch_size=500,
+                precision="mixed_bfloat16",
+                learning_rate=0.2,
+                optimiser="sgd",
+                momentum=0.85,
+                weight_decay=0.005,
+                bias_rate_factor=16,
+                schedule="linear",
+                warm_up=0.23,
+                final_rate=0.07,
+                label_smoothing=0.2,
+                flip="alternating",
+                shift=2,
+                average_every=5,
+            ),
+        ),
     ],
 )
-def test_a_run_trains_what_params_yaml_says(group: str, name: str, network: DenseNetwork, recipe: Recipe) -> None:
+def test_a_run_trains_what_params_yaml_says(group: str, name: str, network: Network, recipe: Recipe) -> None:
     params = reading.load("train", runs.section_of(group), path=ROOT / "params.yaml")
     assert runs.trained(params, Run(group, name)) == (network, recipe)
 
@@ -140,9 +181,51 @@ def test_every_parameter_goes_where_it_belongs(
     )
 
 
+BEYOND: dict[str, Any] = {
+    "epochs": 61,
+    "batch_size": 62,
+    "precision": "float32",
+    "learning_rate": 0.063,
+    "patience": 64,
+    "reduce_lr_patience": 0,
+    "optimiser": "sgd",
+    "momentum": 0.66,
+    "weight_decay": 0.67,
+    "bias_rate_factor": 6.8,
+    "schedule": "linear",
+    "warm_up": 0.69,
+    "final_rate": 0.71,
+    "label_smoothing": 0.72,
+    "flip": "alternating",
+    "shift": 13,
+    "cutout": 14,
+    "mixup": 0.75,
+    "average_every": 76,
+    "average_decay": 0.77,
+}
+
+
+def test_every_parameter_of_a_run_beyond_the_study_goes_where_it_belongs(tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    dense = {"network": "dense", "units": [81, 82], "l2": 0.83, "dropout": 0.84, "dropout_after": [2]}
+    convolutional = {"network": "convolutional", "widths": [91, 92], "whitening": False, "dropout": 0.93}
+    runs_ = {"dense": dense | {"normalisation": True}, "bare": dense | {"normalisation": False}, "conv": convolutional}
+    content["beyond"] |= BEYOND | {"runs": runs_}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    params = reading.load("beyond", "train", path=path)
+    for name, network in {
+        "dense": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=True),
+        "bare": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=False),
+        "conv": ConvolutionalNetwork((91, 92), 0.93, whitening=False),
+    }.items():
+        assert runs.trained(params, Run("beyond", name)) == (network, Recipe(**BEYOND))
+    assert set(BEYOND) == {field.name for field in fields(Recipe)}
+
+
 def test_the_declared_runs_are_those_of_params_yaml(distinct: reading.Params) -> None:
     declared = runs.declared(distinct)
-    assert list(declared) == ["baseline", "scale", "regularise", "ablation", "tune"]
+    assert list(declared) == ["baseline", "scale", "regularise", "ablation", "tune", "beyond"]
     assert [str(run) for group in ("baseline", "scale", "regularise", "ablation") for run in declared[group]] == [
         "baseline/baseline",
         "scale/own",
@@ -159,7 +242,9 @@ def test_a_run_or_group_that_is_not_declared_is_refused(distinct: reading.Params
     assert runs.find(distinct, "scale", "own") == Run("scale", "own")
     with pytest.raises(UserError, match="no run 'wide'; allowed: own, other"):
         runs.find(distinct, "scale", "wide")
-    with pytest.raises(UserError, match="no group 'scales'; allowed: baseline, scale, regularise, ablation, tune"):
+    with pytest.raises(
+        UserError, match="no group 'scales'; allowed: baseline, scale, regularise, ablation, tune, beyond"
+    ):
         runs.section_of("scales")
 
 

@@ -14,7 +14,7 @@ from pipeline.reporting.results import Results, RunResult, SearchResult
 from tests.conftest import ROOT
 
 SHALLOW, BASELINE, FINAL = Run("scale", "shallow"), Run("baseline", "baseline"), Run("tune", "final")
-SECTIONS: tuple[reading.SectionName, ...] = ("ablation", "baseline", "reg", "scale", "train", "tune")
+SECTIONS: tuple[reading.SectionName, ...] = ("ablation", "baseline", "reg", "scale", "train", "tune", "beyond")
 
 
 def entry(accuracy: float) -> dict[str, Any]:

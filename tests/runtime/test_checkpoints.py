@@ -135,7 +135,7 @@ def test_a_run_is_known_by_its_configuration_images_labels_and_module() -> None:
 @pytest.mark.parametrize(
     ("replaced", "of", "changes"),
     [
-        ("pipeline.training.steps", "digest", True),
+        ("pipeline.training.program", "digest", True),
         ("pipeline.networks.dense", "digest", True),
         ("pipeline.runtime.signals", "digest", False),
         ("pipeline.search.trials", "digest", False),

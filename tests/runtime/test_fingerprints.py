@@ -101,7 +101,7 @@ def test_every_library_that_decides_is_in_the_fingerprints() -> None:
 
 def test_training_is_fingerprinted_with_what_it_computes_by_and_not_with_what_shows_it() -> None:
     found = fingerprints.modules("baseline")
-    assert {"pipeline.baseline", "pipeline.training.steps", "pipeline.networks.dense", "pipeline.params.runs"} <= set(
+    assert {"pipeline.baseline", "pipeline.training.program", "pipeline.networks.dense", "pipeline.params.runs"} <= set(
         found
     )
     assert [
@@ -135,8 +135,8 @@ def test_changed_code_is_named(tree: Path, module: str) -> None:
 
 @pytest.mark.parametrize("value", ["0" * 64, None])
 def test_a_module_that_the_fingerprint_has_otherwise_or_not_at_all_is_named(tree: Path, value: str | None) -> None:
-    change("baseline", "modules", "pipeline.training.steps", value)
-    with pytest.raises(UserError, match=r"other code than pipeline\.training\.steps is now"):
+    change("baseline", "modules", "pipeline.training.program", value)
+    with pytest.raises(UserError, match=r"other code than pipeline\.training\.program is now"):
         fingerprints.check("baseline")
 
 

@@ -3,10 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from pipeline.files.errors import UserError
+from pipeline.networks.backend import tf
+from pipeline.params.training import TrainParams
+from pipeline.training import devices
 from tests.conftest import ROOT
+from tests.training import examples
 
 # Trains three epochs, with L2, dropout and a smaller batch at the end, on one of two logical processors and on both.
 TRAINING = """
@@ -15,31 +21,33 @@ from pipeline.networks.backend import tf
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 from pipeline.files.errors import UserError
-from pipeline.networks import dense
+from pipeline.params.training import TrainParams
 from pipeline.training import devices
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
-from tests.training.examples import REGULARISED, TRAIN, VAL, build
+from tests.training.examples import REGULARISED, TRAIN, VAL, build, recipe
 
 def trained(strategy):
     refused = ""
-    with devices.scope("cpu", strategy):
-        model = build(REGULARISED)
-        epoch = CompiledEpoch(model, DeviceDataset(TRAIN), DeviceDataset(VAL), 32)
+    shared = {"seeds": [100], "epochs": 3, "batch_size": 32, "precision": "float32", "device": "cpu", "threads": 1}
+    with devices.scope(TrainParams.model_validate(shared | {"strategy": strategy})):
+        data = DeviceDataset(TRAIN), DeviceDataset(VAL)
+        epoch = CompiledEpoch(build(REGULARISED), *data, recipe(3, 1e-2))
         try:
-            CompiledEpoch(model, DeviceDataset(TRAIN), DeviceDataset(VAL), 33)
+            CompiledEpoch(build(REGULARISED), *data, recipe(3, 1e-2, batch_size=33))
         except UserError as error:
             refused = str(error)
-    dense.initialise(model, 100)
+    epoch.begin(100)
     scores = []
     for number in range(3):
-        *_, progress = epoch.train(100, number, 1e-2, Progress())
+        *_, progress = epoch.train(100, [1.0] * number, Progress())
         mean = epoch.mean(progress)
         scores += [mean.loss, mean.accuracy, epoch.validate().loss]
     state = epoch.state
     epoch.state = [array * 0 for array in state]
     epoch.state = state
-    sums = [float(abs(weight).sum()) for weight in [*state, *model.get_weights()]]
-    return {"processors": len(devices.names()), "scores": scores, "sums": sums, "refused": refused}
+    sums = [float(abs(weight).sum()) for weight in [*state, *epoch.weights]]
+    processors = len(tf.config.list_logical_devices())
+    return {"processors": processors, "scores": scores, "sums": sums, "refused": refused}
 
 print(json.dumps([trained(strategy) for strategy in ("one_device", "mirrored")]))
 """
@@ -56,3 +64,39 @@ def test_two_mirrored_devices_train_as_one_does_and_refuse_a_batch_that_they_can
     assert two["sums"] != one["sums"], "nothing was divided"
     assert two["refused"] == "train.batch_size is 33; allowed on 2 devices: multiples of 2"
     assert one["refused"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("TF_ENABLE_ONEDNN_OPTS", "0", "unset or 1"),
+        ("TF_XLA_FLAGS", "--tf_xla_auto_jit=2", "unset"),
+        ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true", "unset"),
+        ("ONEDNN_MAX_CPU_ISA", "AVX2", "unset or ALL or DEFAULT"),
+        ("NVIDIA_TF32_OVERRIDE", "1", "unset or 0"),
+    ],
+)
+def test_a_variable_that_changes_bytes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError) as caught:
+        devices.prepare.__wrapped__("cpu", 2)
+    assert str(caught.value) == f"{name} is {value}, which changes the bytes of what is trained; allowed: {allowed}"
+
+
+def test_threads_and_instruction_sets_are_part_of_what_a_checkpoint_is_of() -> None:
+    shared = {"seeds": [100], "epochs": 3, "batch_size": 32, "precision": "float32", "device": "cpu", "threads": 1}
+    found = devices.identity(TrainParams.model_validate(shared | {"strategy": "one_device"}))
+    assert (found["threads"], found["device"], found["strategy"]) == (1, "cpu", "one_device")
+    assert found["devices"] == [entry.name for entry in tf.config.list_logical_devices()]
+    known = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    assert all(name in known for name in found["instructions"])
+    assert ("avx512f" in found["instructions"]) == ("avx512f" in known)
+
+
+def test_the_threads_are_those_of_params_yaml_whatever_cores_there_are() -> None:
+    """The examples asked for one, before anything was computed."""
+    assert examples.TRAIN
+    assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+    assert tf.config.threading.get_inter_op_parallelism_threads() == 1

@@ -1,15 +1,16 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from pipeline.networks import dense
+from pipeline.networks.initial_weights import initialise
 from pipeline.networks.randomness import Purpose, generator
 from pipeline.params.runs import DenseNetwork
 from pipeline.training.epoch import CompiledEpoch, LossAndAccuracy, Progress
-from tests.training.examples import REGULARISED, TRAIN, VAL, build, compiled_epoch
+from tests.training.examples import REGULARISED, TRAIN, VAL, build, compiled_epoch, recipe
 
 
-def one_epoch(epoch: CompiledEpoch, seed: int, number: int, learning_rate: float) -> LossAndAccuracy:
-    *_, progress = epoch.train(seed, number, learning_rate, Progress())
+def one_epoch(epoch: CompiledEpoch, seed: int, number: int) -> LossAndAccuracy:
+    *_, progress = epoch.train(seed, [1.0] * number, Progress())
     return epoch.mean(progress)
 
 
@@ -17,18 +18,17 @@ def test_every_weight_is_that_of_keras_fit_on_the_same_batches() -> None:
     """Adam, the L2 penalty and the loss, over 200 steps with a smaller batch at the end of each epoch."""
     network = DenseNetwork((16, 8), (1e-3, 1e-2), (0.0, 0.0))
     ours, theirs = build(network), build(network)
-    dense.initialise(ours, 100)
-    theirs.set_weights(ours.get_weights())
+    initialise(theirs, 100)
     theirs.optimizer.learning_rate = 1e-3
-    epoch = compiled_epoch(ours)
-    epoch.reset()
+    epoch = compiled_epoch(ours, recipe(19, 1e-3))
+    epoch.begin(100)
     for number in range(19):
-        mean = one_epoch(epoch, 100, number, 1e-3)
+        mean = one_epoch(epoch, 100, number)
         order = generator(100, Purpose.ORDER, number).permutation(330)
         log = theirs.fit(TRAIN.images[order], TRAIN.labels[order], batch_size=32, shuffle=False, verbose=0).history
         assert mean.loss == pytest.approx(log["loss"][0], rel=1e-4)
         assert mean.accuracy == pytest.approx(log["accuracy"][0], abs=1 / 330)
-    for mine, keras_own in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+    for mine, keras_own in zip(epoch.weights, theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, keras_own, rtol=1e-4, atol=1e-6)
     loss, accuracy = theirs.evaluate(VAL.images, VAL.labels, verbose=0)
     assert epoch.validate().loss == pytest.approx(loss, rel=1e-4)
@@ -36,45 +36,39 @@ def test_every_weight_is_that_of_keras_fit_on_the_same_batches() -> None:
 
 
 def test_an_epoch_does_not_depend_on_how_the_process_came_to_it() -> None:
-    """Dropout included: the state after epoch 1 and the number of epoch 2 are all that counts."""
-    straight = build(REGULARISED)
-    epoch = compiled_epoch(straight)
-    dense.initialise(straight, 100)
-    epoch.reset()
-    one_epoch(epoch, 100, 5, 1e-3)
-    expected = straight.get_weights()
-    dense.initialise(straight, 100)
-    epoch.reset()
-    one_epoch(epoch, 7, 3, 1e-3)
-    dense.initialise(straight, 100)
-    epoch.reset()
-    one_epoch(epoch, 100, 5, 1e-3)
-    for first, second in zip(expected, straight.get_weights(), strict=True):
+    """Dropout included: the state after an epoch and the number of the next are all that counts."""
+    epoch = compiled_epoch(build(REGULARISED), recipe(9, 1e-3))
+
+    def after(*before: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
+        for seed, number in (*before, (100, 5)):
+            epoch.begin(100)
+            one_epoch(epoch, seed, number)
+        return epoch.weights
+
+    for first, second in zip(after(), after((7, 3), (100, 2)), strict=True):
         assert np.array_equal(first, second)
 
 
-def test_the_loss_is_added_up_batch_by_batch_whatever_grappler_would_merge() -> None:
-    model = build(DenseNetwork((64, 32, 16), (1e-3,) * 3, (0.0,) * 3))
+def test_the_loss_of_a_batch_does_not_depend_on_where_the_epoch_is_cut() -> None:
+    model, own = build(DenseNetwork((64, 32, 16), (1e-3,) * 3, (0.0,) * 3)), recipe(1, 1e-3, batch_size=8)
 
-    def sums(**options: float) -> list[float]:
-        dense.initialise(model, 100)
-        epoch = compiled_epoch(model, 8, **options)
-        return [progress.loss_sum for progress in epoch.train(100, 0, 1e-3, Progress())]
+    def losses(**options: float) -> list[Progress]:
+        epoch = compiled_epoch(model, own, **options)
+        epoch.begin(100)
+        return list(epoch.train(100, [], Progress()))
 
-    (together,) = sums()
-    one_by_one = np.diff(sums(piece_products=1), prepend=0).astype(np.float32)
-    assert len(one_by_one) == 42
-    assert together == np.cumsum(one_by_one)[-1]
+    (together,) = losses()
+    *_, last = one_by_one = losses(piece_products=1)
+    assert len(one_by_one) == len(together.losses) == 42
+    assert last == together
 
 
 def test_dropout_differs_between_seeds_and_epochs() -> None:
-    model = build(DenseNetwork((64,), (0.0,), (0.5,)))
-    epoch = compiled_epoch(model, 330)
+    epoch = compiled_epoch(build(DenseNetwork((64,), (0.0,), (0.5,))), recipe(9, 1e-9, batch_size=330))
 
     def loss(seed: int, number: int) -> float:
-        dense.initialise(model, 100)
-        epoch.reset()
-        return one_epoch(epoch, seed, number, 0.0).loss
+        epoch.begin(100)
+        return one_epoch(epoch, seed, number).loss
 
     assert len({loss(100, 0), loss(100, 1), loss(101, 0)}) == 3
     assert loss(100, 0) == loss(100, 0)

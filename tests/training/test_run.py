@@ -26,7 +26,7 @@ NETWORK = DenseNetwork((32,), (1e-3,), (0.2,))
 STOPPING = recipe(60, 3e-4, patience=3)
 SHARED = TrainParams.model_validate(
     {"seeds": [100, 101], "epochs": 60, "batch_size": 32, "precision": "float32"}
-    | {"device": "cpu", "strategy": "one_device"}
+    | {"device": "cpu", "strategy": "one_device", "threads": 1}
 )
 
 

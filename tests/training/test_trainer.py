@@ -11,47 +11,49 @@ from pipeline.networks import saving
 from pipeline.runtime.checkpoints import Checkpoints
 from pipeline.runtime.signals import Stopped, StopRequest
 from pipeline.training.trainer import EpochResult, Trainer
-from tests.training.examples import PLAIN, REGULARISED, build, compiled_epoch, fit, recipe, trained
+from tests.training.examples import PLAIN, REGULARISED, build, compiled_epoch, recipe, trained
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 100), ("b", 100), ("c", 101)):
         model, _ = trained(REGULARISED, recipe(4, 1e-2), seed)
-        saving.save(tmp_path / f"{name}.keras", model)
+        saving.save(tmp_path / f"{name}.keras", model, list("abcdefghij"))
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     assert (tmp_path / "a.keras").read_bytes() != (tmp_path / "c.keras").read_bytes()
 
 
 def test_early_stopping_keeps_the_weights_of_the_lowest_val_loss() -> None:
-    model = build(PLAIN)
+    stopping = recipe(60, 1e-2, patience=3)
+    compiled = compiled_epoch(build(PLAIN), stopping)
     weights: list[list[npt.NDArray[Any]]] = []
     epochs: list[EpochResult] = []
 
     def on_epoch(epoch: EpochResult) -> None:
-        weights.append(model.get_weights())
+        weights.append(compiled.weights)
         epochs.append(epoch)
 
-    stopping = recipe(60, 1e-2, patience=3)
-    history = fit(model, stopping, 100, on_epoch)
+    trainer = Trainer(compiled, stopping, 100, Checkpoints(None), StopRequest())
+    history = trainer.run(on_epoch)
     losses = [epoch.val.loss for epoch in epochs]
     assert history.best_epoch == history.kept_epoch(stopping) == np.argmin(losses) + 1
     assert len(losses) == history.best_epoch + 3 < 60
-    for kept, best in zip(model.get_weights(), weights[history.best_epoch - 1], strict=True):
+    for kept, best in zip(trainer.kept_weights, weights[history.best_epoch - 1], strict=True):
         assert np.array_equal(kept, best)
 
 
 def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
-    model = build(PLAIN)
+    patient = recipe(30, 1e-2)
+    compiled = compiled_epoch(build(PLAIN), patient)
     last: list[npt.NDArray[Any]] = []
 
     def on_epoch(epoch: EpochResult) -> None:
-        last[:] = model.get_weights()
+        last[:] = compiled.weights
 
-    patient = recipe(30, 1e-2)
-    history = fit(model, patient, 100, on_epoch)
+    trainer = Trainer(compiled, patient, 100, Checkpoints(None), StopRequest())
+    history = trainer.run(on_epoch)
     assert len(history.epochs) == history.kept_epoch(patient) == 30
     assert history.best_epoch < 30
-    for kept, latest in zip(model.get_weights(), last, strict=True):
+    for kept, latest in zip(trainer.kept_weights, last, strict=True):
         assert np.array_equal(kept, latest)
 
 
@@ -74,29 +76,28 @@ class AfterPieces(StopRequest):
 
 
 def test_a_run_stopped_within_an_epoch_ends_equal_to_one_that_was_not(tmp_path: Path) -> None:
-    stopping = recipe(4, 1e-2, patience=2)
+    # As many epochs as stopping early takes at least.
+    stopping = recipe(4, 1e-2, patience=3)
     straight, undisturbed = trained(REGULARISED, stopping, piece_products=1)
     checkpoints = Checkpoints(tmp_path)
     for _ in range(10):
-        model = build(REGULARISED)
-        epoch = compiled_epoch(model, piece_products=1)
+        epoch = compiled_epoch(build(REGULARISED), stopping, piece_products=1)
         with pytest.raises(Stopped, match=r"seed 100, epoch \d of 4; the state is saved"):
-            Trainer(model, epoch, stopping, 100, checkpoints, AfterPieces(3)).run(lambda epoch: None)
-    trainer = Trainer(model, epoch, stopping, 100, checkpoints, StopRequest())
+            Trainer(epoch, stopping, 100, checkpoints, AfterPieces(3)).run(lambda epoch: None)
+    trainer = Trainer(epoch, stopping, 100, checkpoints, StopRequest())
     history = trainer.run(lambda epoch: None)
-    trainer.restore_best_weights()
     assert [(epoch.train, epoch.val) for epoch in history.epochs] == [
         (epoch.train, epoch.val) for epoch in undisturbed.epochs
     ]
-    for resumed, own in zip(model.get_weights(), straight.get_weights(), strict=True):
+    for resumed, own in zip(trainer.kept_weights, straight.get_weights(), strict=True):
         np.testing.assert_array_equal(resumed, own)
 
 
 @pytest.mark.parametrize(("seconds", "saved"), [(0.0, 3), (3600.0, 0)])
 def test_a_checkpoint_is_written_when_a_kill_would_cost_too_much(tmp_path: Path, seconds: float, saved: int) -> None:
     """The last epoch that was trained is the first that a kill would lose."""
-    model = build(REGULARISED)
-    epoch, checkpoints = compiled_epoch(model), Checkpoints(tmp_path)
+    short = recipe(5, 1e-2)
+    epoch, checkpoints = compiled_epoch(build(REGULARISED), short), Checkpoints(tmp_path)
 
     class KilledError(Exception):
         """Stands for a kill in the third epoch's call."""
@@ -106,7 +107,7 @@ def test_a_checkpoint_is_written_when_a_kill_would_cost_too_much(tmp_path: Path,
             raise KilledError
 
     with pytest.raises(KilledError):
-        Trainer(model, epoch, recipe(5, 1e-2), 100, checkpoints, StopRequest(), save_seconds=seconds).run(on_epoch)
+        Trainer(epoch, short, 100, checkpoints, StopRequest(), save_seconds=seconds).run(on_epoch)
     found = checkpoints.load("seed-100")
     assert (0 if found is None else len(found[1]["epochs"])) == saved
 
@@ -116,30 +117,25 @@ def test_a_seed_that_was_trained_to_the_end_is_not_trained_again(
 ) -> None:
     """A kill after the last epoch, before the model is written."""
     stopping, checkpoints = recipe(60, 1e-2, patience=2), Checkpoints(tmp_path)
-    model = build(PLAIN)
-    epoch = compiled_epoch(model)
-    first = Trainer(model, epoch, stopping, 100, checkpoints, StopRequest(), save_seconds=0.0)
+    epoch = compiled_epoch(build(PLAIN), stopping)
+    first = Trainer(epoch, stopping, 100, checkpoints, StopRequest(), save_seconds=0.0)
     history = first.run(lambda epoch: None)
-    first.restore_best_weights()
-    kept = model.get_weights()
-    again = build(PLAIN)
-    epoch = compiled_epoch(again)
+    kept = first.kept_weights
+    epoch.begin(7)
     monkeypatch.setattr(epoch, "train", None)
-    second = Trainer(again, epoch, stopping, 100, checkpoints, StopRequest())
+    second = Trainer(epoch, stopping, 100, checkpoints, StopRequest())
     assert second.run(lambda epoch: None).epochs == history.epochs
-    second.restore_best_weights()
     assert history.best_epoch < len(history.epochs) < 60
-    for resumed, own in zip(again.get_weights(), kept, strict=True):
+    for resumed, own in zip(second.kept_weights, kept, strict=True):
         np.testing.assert_array_equal(resumed, own)
 
 
 def test_a_seed_that_diverges_leaves_no_checkpoint(tmp_path: Path) -> None:
     diverging, checkpoints = recipe(30, 1e30), Checkpoints(tmp_path)
-    model = build(REGULARISED)
-    epoch = compiled_epoch(model, piece_products=1)
+    epoch = compiled_epoch(build(REGULARISED), diverging, piece_products=1)
     with pytest.raises(Stopped):
-        Trainer(model, epoch, diverging, 101, checkpoints, AfterPieces(0)).run(lambda epoch: None)
+        Trainer(epoch, diverging, 101, checkpoints, AfterPieces(0)).run(lambda epoch: None)
     assert [path.name for path in tmp_path.iterdir()] == ["seed-101.checkpoint"]
     with pytest.raises(UserError, match="seed 101: the loss is not finite"):
-        Trainer(model, epoch, diverging, 101, checkpoints, StopRequest()).run(lambda epoch: None)
+        Trainer(epoch, diverging, 101, checkpoints, StopRequest()).run(lambda epoch: None)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,129 @@
+"""The form of a model that is trained: the same layers up to the logits, with dropout that is derived from the step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from pipeline.networks.backend import keras, tf
+from pipeline.networks.draws import Draws, Use
+
+_drawing: ContextVar[tuple[Draws, Any, Any]] = ContextVar("drawing")
+
+
+@contextmanager
+def drawing(draws: Draws, thresholds: Any, scales: Any) -> Iterator[None]:
+    """Within it, the dropout layers of a model in its training form drop values by ``draws``.
+
+    ``thresholds``, uint32 (layers,): a value is dropped where its word is below that of its layer; ``scales``, float32
+    (layers,): what the values that stay are multiplied by.
+    """
+    token = _drawing.set((draws, thresholds, scales))
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
+
+
+class DerivedDropout(keras.layers.Layer):  # type: ignore[misc]
+    """Inverted dropout (Srivastava et al., 2014), number ``index`` of a model, as :func:`drawing` says.
+
+    The rate is met to 2^-32.
+    """
+
+    def __init__(self, index: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._index = index
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Values (images, ...), in training with some of them dropped."""
+        if not training:
+            return inputs
+        draws, thresholds, scales = _drawing.get()
+        words = draws.words(Use.DROPOUT + self._index, tf.shape(inputs)[0], inputs.shape[1:].num_elements())
+        kept = tf.reshape(words, tf.shape(inputs)) >= thresholds[self._index]
+        return tf.where(kept, inputs * tf.cast(scales[self._index], inputs.dtype), tf.zeros_like(inputs))
+
+
+class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
+    """A dense layer of ``scale`` times its input, which scales the product instead: fewer numbers.
+
+    ``factors``: the dtype of the product's. The numbers 0 to 255 are exact in bfloat16, their fractions are not.
+    """
+
+    def __init__(self, scale: float, factors: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._scale, self._factors = scale, factors
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Values (images, units) from whole numbers (images, n)."""
+        product = tf.matmul(tf.cast(inputs, self._factors), tf.cast(self.kernel, self._factors))
+        # In float32, because bfloat16 would round the scale.
+        values = tf.cast(tf.cast(product, tf.float32) * self._scale, self.compute_dtype)
+        if self.use_bias:
+            values = tf.nn.bias_add(values, self.bias)
+        return self.activation(values)
+
+
+def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
+    """A copy of ``model`` with weights of its own that ends with its layer "logits".
+
+    ``policy``, Keras' dtype policy, is that of its layers, except for the rescaling of images, whose factor bfloat16
+    would round, and the logits. Where a dense layer is the first to see the rescaled images, it scales its product.
+    """
+    order = iter(range(len(model.layers)))
+    rescaling, scaled = _scaled_after(model)
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        exact = isinstance(layer, keras.layers.Rescaling) or layer.name == "logits"
+        config = layer.get_config() | {"dtype": "float32" if exact else policy}
+        if isinstance(layer, keras.layers.Dropout):
+            return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])
+        if layer is rescaling:
+            return keras.layers.Identity(name=layer.name)
+        if layer is scaled:
+            factors = keras.DTypePolicy(policy).compute_dtype
+            own = {"scale": rescaling.scale, "factors": factors, "kernel_regularizer": None}
+            return ScaledDense.from_config(config | own)
+        return type(layer).from_config(config)
+
+    ending_with_logits = keras.Model(model.inputs[0], model.get_layer("logits").output)
+    return keras.models.clone_model(ending_with_logits, clone_function=copied)
+
+
+def _scaled_after(model: keras.Model) -> tuple[Any, Any]:
+    """The rescaling of ``model`` and the dense layer whose product it may scale; None and None where there is none."""
+    kinds = keras.layers
+    begin = [layer for layer in model.layers if not isinstance(layer, kinds.InputLayer)][:3]
+    match begin:
+        case [kinds.Rescaling(offset=0), kinds.Flatten(), kinds.Dense()]:
+            return begin[0], begin[2]
+    return None, None
+
+
+def dropout_rates(model: keras.Model) -> list[float]:
+    """The rates of the dropout layers of ``model``, in their order."""
+    return [float(layer.rate) for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+def convolves(model: keras.Model) -> bool:
+    """Whether a layer of ``model`` multiplies by a kernel with a window."""
+    return any(len(weight.shape) > 2 for weight in model.weights)
+
+
+def penalties(model: keras.Model) -> dict[int, float]:
+    """The factors of L2 penalties, by the place of the penalised kernel among the trainable weights of ``model``.
+
+    Raises ValueError for a regulariser that is not L2 of a kernel.
+    """
+    places = {id(variable): place for place, variable in enumerate(model.trainable_variables)}
+    found: dict[int, float] = {}
+    for layer in model.layers:
+        for name in ("kernel_regularizer", "bias_regularizer", "activity_regularizer"):
+            regulariser = getattr(layer, name, None)
+            if regulariser is None:
+                continue
+            if name != "kernel_regularizer" or type(regulariser) is not keras.regularizers.L2:
+                raise ValueError(f"{layer.name}.{name}: only an L2 penalty on a kernel can be trained")
+            found[places[id(layer.kernel)]] = float(regulariser.l2)
+    return found

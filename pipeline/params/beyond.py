@@ -1,0 +1,90 @@
+"""What lies beyond the study: networks and recipes that a run puts together by itself."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.params.kinds import (
+    Integer,
+    Layers,
+    LearningRate,
+    Number,
+    ParamSection,
+    Patience,
+    ReduceRatePatience,
+    RunName,
+    Units,
+    check_layers,
+    completed,
+)
+from pipeline.params.recipe import Flip, Optimiser, Precision, Schedule
+
+Fraction = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class RecipeParams(ParamSection):
+    """How a run is trained: see :class:`pipeline.params.recipe.Recipe`. A ``patience`` that is empty: none."""
+
+    epochs: Annotated[Integer, Field(ge=1)]
+    batch_size: Annotated[Integer, Field(ge=1)]
+    precision: Precision
+    learning_rate: LearningRate
+    patience: Patience | None
+    reduce_lr_patience: ReduceRatePatience
+    optimiser: Optimiser
+    momentum: Fraction
+    weight_decay: Annotated[Number, Field(ge=0)]
+    bias_rate_factor: Annotated[Number, Field(gt=0)]
+    schedule: Schedule
+    warm_up: Fraction
+    final_rate: Annotated[Number, Field(ge=0, le=1)]
+    label_smoothing: Fraction
+    flip: Flip
+    shift: Annotated[Integer, Field(ge=0, le=31)]
+    cutout: Annotated[Integer, Field(ge=0, le=32)]
+    mixup: Annotated[Number, Field(ge=0)]
+    average_every: Annotated[Integer, Field(ge=0)]
+    average_decay: Fraction
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "RecipeParams":
+        if self.schedule == "constant":
+            for name in ("warm_up", "final_rate"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} is {getattr(self, name):g}; allowed where schedule is constant: 0")
+        elif self.reduce_lr_patience:
+            raise ValueError(
+                f"reduce_lr_patience is {self.reduce_lr_patience}; allowed where schedule is {self.schedule}: 0"
+            )
+        if self.weight_decay * self.learning_rate >= 1:
+            raise ValueError(
+                f"weight_decay is {self.weight_decay:g}; allowed where learning_rate is {self.learning_rate:g}: "
+                f"below {1 / self.learning_rate:g}"
+            )
+        return self
+
+
+class BeyondRunParams(RecipeParams):
+    """A network and its recipe: a dense one ignores ``widths`` and ``whitening``, a convolutional one the rest."""
+
+    network: Literal["dense", "convolutional"]
+    units: Units
+    l2: Annotated[Number, Field(ge=0)]
+    dropout: Fraction
+    dropout_after: Layers
+    normalisation: bool
+    widths: Units
+    whitening: bool
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> "BeyondRunParams":
+        check_layers(self.dropout_after, self.units)
+        return self
+
+
+class BeyondParams(BeyondRunParams):
+    """Runs that name only what differs from the values beside them."""
+
+    runs: Annotated[dict[RunName, BeyondRunParams], Field(min_length=1)]
+
+    complete_runs = model_validator(mode="before")(completed("runs"))

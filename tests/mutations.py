@@ -1,0 +1,468 @@
+"""Deliberate mistakes in the science of the project: is each noticed by a fast test? Not part of `make test`.
+
+python -m tests.mutations [WORD...] makes each mistake (those whose description holds a word) in a copy of the project,
+runs the tests named beside it, and says which mistakes they did not notice. A quarter of a minute each.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """In ``file``, the text ``old`` (which stands there once) becomes ``new``; ``tests`` should notice."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+def mutations() -> list[Mutation]:
+    """All mistakes, by the file that they are made in."""
+    found = []
+    for file, tests, mistakes in MISTAKES:
+        found += [Mutation(what, file, old, new, tests) for what, old, new in mistakes]
+    return found
+
+
+EPOCH = "tests/training/test_epoch.py tests/training/test_recipe.py tests/training/test_program.py"
+MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
+    (
+        "pipeline/networks/training_form.py",
+        "tests/networks/test_training_form.py",
+        [
+            ("dropout keeps what it should drop", ">= thresholds[self._index]", "< thresholds[self._index]"),
+            ("dropout does not scale", "inputs * tf.cast(scales[self._index], inputs.dtype)", "inputs"),
+            ("every layer drops alike", "Use.DROPOUT + self._index", "Use.DROPOUT"),
+            ("every layer takes the first rate", "thresholds[self._index]", "thresholds[0]"),
+            ("dropout in validation", "        if not training:\n            return inputs\n", ""),
+            ("bfloat16 rounds the scale of images", "isinstance(layer, keras.layers.Rescaling) or ", ""),
+            ("bfloat16 rounds the logits", ' or layer.name == "logits"', ""),
+            ("bfloat16 is not used", 'own = "float32" if exact else policy', 'own = "float32"'),
+            (
+                "penalties are of other weights",
+                "found[places[id(layer.kernel)]]",
+                "found[places[id(layer.kernel)] + 1]",
+            ),
+        ],
+    ),
+    (
+        "pipeline/networks/draws.py",
+        "tests/networks/test_draws.py",
+        [
+            ("one key for all steps", "hashed(keys[0] + step), hashed(keys[1] ^ hashed(step))", "keys[0], keys[1]"),
+            ("one key of 32 bits", "hashed(hashed(places + inner) ^ outer)", "hashed(places + inner)"),
+            ("each device draws the same", " + self._first * tf.constant(each, tf.uint32)", ""),
+            ("uses share their words", "number = tf.constant(use, tf.uint32)", "number = tf.constant(0, tf.uint32)"),
+            ("the last number is never drawn", "tf.constant(limit, tf.uint64)", "tf.constant(limit - 1, tf.uint64)"),
+        ],
+    ),
+    (
+        "pipeline/networks/initial_weights.py",
+        "tests/networks/test_initial_weights.py",
+        [
+            ("weights twice as wide", "np.sqrt(6 /", "np.sqrt(24 /"),
+            ("He instead of Glorot", "(inputs + outputs)", "inputs"),
+            ("the window does not count", "math.prod(window) * (inputs + outputs)", "(inputs + outputs)"),
+            ("every layer begins alike", "Purpose.WEIGHTS, index)", "Purpose.WEIGHTS, 0)"),
+            ("every seed begins alike", "generator(seed, Purpose.WEIGHTS", "generator(100, Purpose.WEIGHTS"),
+            ("the variance begins at zero", '"moving_variance": 1.0', '"moving_variance": 0.0'),
+            ("the scale begins at zero", '"gamma": 1.0', '"gamma": 0.0'),
+            ("the bias begins at one", '"bias": 0.0', '"bias": 1.0'),
+        ],
+    ),
+    (
+        "pipeline/networks/dense.py",
+        "tests/networks/test_dense.py",
+        [
+            ("images are not scaled", "Rescaling(1 / 255", "Rescaling(1 / 1"),
+            ("no activation", 'kinds.Dense(width, "relu", ', "kinds.Dense(width, "),
+            ("the penalty of another layer", "keras.regularizers.L2(penalty)", "keras.regularizers.L2(l2[0])"),
+            ("the rate of another layer", "kinds.Dropout(rate,", "kinds.Dropout(dropout[-1],"),
+            (
+                "normalised after the activation",
+                "kinds.Dense(width, use_bias=False,",
+                'kinds.Dense(width, "relu", use_bias=False,',
+            ),
+            ("another momentum of normalisation", "momentum=0.9, epsilon=1e-3", "momentum=0.99, epsilon=1e-3"),
+        ],
+    ),
+    (
+        "pipeline/networks/convolutional.py",
+        "tests/networks/test_convolutional.py",
+        [
+            ("whitening forgets the mean", "-mean @ kernel", "0 * mean @ kernel"),
+            ("whitening is not scaled", "directions / np.sqrt(variances + EPSILON)", "directions"),
+            ("no opposite channels", "np.hstack([whitened, -whitened])", "np.hstack([whitened, whitened])"),
+            ("whitening is trained", "trainable=not whitening", "trainable=True"),
+            ("another padding", 'padding="same"', 'padding="valid"'),
+            (
+                "another activation",
+                'layers.Activation("gelu", name=f"{name}_activation")',
+                'layers.Activation("relu", name=f"{name}_activation")',
+            ),
+        ],
+    ),
+    (
+        "pipeline/networks/cost.py",
+        "tests/networks/test_cost.py",
+        [
+            ("the places of a convolution do not count", ", *layer.output.shape[1:-1]", ""),
+            ("fixed kernels have a gradient", "(1 + layer.trainable + trained_before)", "(2 + trained_before)"),
+            (
+                "the first layer has a gradient of its input",
+                "total, trained_before = 0, False",
+                "total, trained_before = 0, True",
+            ),
+        ],
+    ),
+    (
+        "pipeline/networks/saving.py",
+        "tests/networks/test_saving.py",
+        [("class names in another order", "list(class_names)}", "sorted(class_names, reverse=True)}")],
+    ),
+    (
+        "pipeline/training/optimisers.py",
+        "tests/training/test_optimisers.py",
+        [
+            ("another epsilon", "0.9, 0.999, 1e-7", "0.9, 0.999, 1e-3"),
+            ("another beta", "0.9, 0.999, 1e-7", "0.9, 0.99, 1e-7"),
+            ("biases decay too", "if is_kernel and recipe.weight_decay", "if recipe.weight_decay"),
+            (
+                "decay without the rate",
+                "weight * (learning_rate * recipe.weight_decay)",
+                "weight * recipe.weight_decay",
+            ),
+            (
+                "the factor on kernels",
+                "if not is_kernel and recipe.bias_rate_factor",
+                "if is_kernel and recipe.bias_rate_factor",
+            ),
+            ("momentum without Nesterov", "use_nesterov=True", "use_nesterov=False"),
+            (
+                "moments change places",
+                "m=slots[0].handle,\n            v=slots[1].handle",
+                "m=slots[1].handle,\n            v=slots[0].handle",
+            ),
+        ],
+    ),
+    (
+        "pipeline/training/schedules.py",
+        "tests/training/test_schedules.py",
+        [
+            (
+                "a linear cosine",
+                'left = 1 - done if recipe.schedule == "linear" else (1 + np.cos(np.pi * done)) / 2',
+                "left = 1 - done",
+            ),
+            ("falls to zero", "recipe.final_rate + (1 - recipe.final_rate) * left", "left"),
+            (
+                "the rate of an epoch, not a step",
+                "len(val_losses) * batches + np.arange(batches)",
+                "len(val_losses) * batches + np.zeros(batches)",
+            ),
+            ("a third instead of a half", "learning_rate / 2, 0", "learning_rate / 3, 0"),
+            ("flat epochs are never forgotten", "(loss, 0) if loss < best", "(loss, flat) if loss < best"),
+        ],
+    ),
+    (
+        "pipeline/training/augmentation.py",
+        "tests/training/test_augmentation.py",
+        [
+            ("flips never alternate", "chance + tf.cast(epoch, tf.uint32)", "chance"),
+            (
+                "upside down",
+                "right = tf.where(_mirrored(recipe, rows, draws, keys, epoch)[:, None], width - 1 - right, right)",
+                "down = tf.where(_mirrored(recipe, rows, draws, keys, epoch)[:, None], height - 1 - down, down)",
+            ),
+            ("shifts to one side", "- recipe.shift\n", "\n"),
+            ("a border that is repeated, not reflected", "2 * (size - 1) - places", "size - 1 + 0 * places"),
+            ("both shifts alike", "right + shifts[:, 1:]", "right + shifts[:, :1]"),
+            ("a larger square", "place < first + size", "place <= first + size"),
+            ("squares on the diagonal", "Use.CUTOUT + axis", "Use.CUTOUT"),
+            ("shares below a half", "np.maximum(drawn, np.subtract(1, drawn))", "np.asarray(drawn)"),
+            ("mixed with itself", "tf.cast(tf.reverse(batch, [0]), tf.float32)", "tf.cast(batch, tf.float32)"),
+        ],
+    ),
+    (
+        "pipeline/training/program.py",
+        EPOCH,
+        [
+            ("the filling counts", "place + tf.range(share) < len(labels)", "place + tf.range(share) < 10**9"),
+            ("no penalty on the weights", "gradient += 2 * l2[self._penalised.index(index)] * weight", "pass"),
+            ("half the penalty's gradient", "2 * l2[self._penalised", "1 * l2[self._penalised"),
+            ("the penalty is no part of the loss", "parts.append(l2[index] *", "parts.append(0 * l2[index] *"),
+            (
+                "dropout in validation",
+                "self._judged(images[start : start + VALIDATION_BATCH], training=False)",
+                "self._model(images[start : start + VALIDATION_BATCH], training=True)",
+            ),
+            (
+                "normalisation as in validation",
+                "self._model(pixels, training=True)",
+                "self._model(pixels, training=False)",
+            ),
+            ("steps are counted from zero", "tf.cast(step + 1, tf.float32), rates", "tf.cast(step, tf.float32), rates"),
+            (
+                "slots are carried to the next seed",
+                "np.zeros(slot.shape, np.float32) for slots in self._slots for slot in slots",
+                "slot.numpy() for slots in self._slots for slot in slots",
+            ),
+            (
+                "averages of trained weights alone",
+                "zip(self._averages, self._weights, strict=True):\n            average",
+                "zip(self._averages, self._trained, strict=False):\n            average",
+            ),
+            ("an average that moves at every step", "tf.where(steps % every == 0, decay, 1.0)", "decay"),
+            ("an average with another beginning", "moves / (9 + moves)", "moves / (99 + moves)"),
+            (
+                "labels smoothed twice",
+                "(1 - smoothing) * losses - smoothing *",
+                "(1 - smoothing) * losses - 2 * smoothing *",
+            ),
+            (
+                "mixup without the partner's label",
+                "shares[batch] * cross_entropies + (1 - shares[batch]) * partners",
+                "cross_entropies",
+            ),
+            (
+                "all trials have the first one's penalty",
+                "self._validate_compiled(data, l2)",
+                "self._validate_compiled(data, 0 * l2)",
+            ),
+            ("the averages are not validated", "self._averages or self._weights, strict", "self._weights, strict"),
+            (
+                "the averages are not kept",
+                "for variable in self._averages or self._weights]",
+                "for variable in self._weights]",
+            ),
+        ],
+    ),
+    (
+        "pipeline/training/epoch.py",
+        EPOCH + " tests/training/test_trainer.py",
+        [
+            ("one order for all epochs", "Purpose.ORDER, epoch)", "Purpose.ORDER, 0)"),
+            ("one order for all seeds", "generator(seed, Purpose.ORDER", "generator(100, Purpose.ORDER"),
+            ("dropout is the same for all seeds", "generator(seed, Purpose.STEP", "generator(100, Purpose.STEP"),
+            (
+                "the last batch weighs as much as the others",
+                "sizes.append(self._train.count - sum(sizes))",
+                "sizes.append(self._batch_size)",
+            ),
+            ("dropout at another rate", "round(rate * 2**32)", "round(rate * 2**31)"),
+            ("dropout with another scale", "1 / (1 - rate)", "1 / rate"),
+            (
+                "validated on the training images",
+                "self._program.validate(self._val",
+                "self._program.validate(self._train",
+            ),
+        ],
+    ),
+    (
+        "pipeline/training/trainer.py",
+        "tests/training/test_trainer.py",
+        [
+            (
+                "the worst epoch is kept",
+                "return min(self.epochs, key=lambda epoch: epoch.val.loss)",
+                "return max(self.epochs, key=lambda epoch: epoch.val.loss)",
+            ),
+            ("chosen by the training loss", "key=lambda epoch: epoch.val.loss", "key=lambda epoch: epoch.train.loss"),
+            (
+                "one epoch more of patience",
+                "self._history.best_epoch >= patience",
+                "self._history.best_epoch > patience",
+            ),
+            (
+                "the last weights are kept",
+                "self._best_weights if self._keeps_best else self._epoch.weights",
+                "self._epoch.weights",
+            ),
+            ("what is restored forgets its batches", 'tuple(metadata["progress"]["losses"])', "()"),
+        ],
+    ),
+    (
+        "pipeline/training/run.py",
+        "tests/training/test_run.py",
+        [
+            (
+                "validation and training exchanged",
+                'dataset.load("train"), dataset.load("val")',
+                'dataset.load("val"), dataset.load("train")',
+            ),
+            (
+                "scores of the other split",
+                "score(model_read_back, val), score(model_read_back, train)",
+                "score(model_read_back, train), score(model_read_back, val)",
+            ),
+            ("every seed is the first", "Trainer(epoch, recipe, seed,", "Trainer(epoch, recipe, 100,"),
+            ("another model is saved", "model.set_weights(trainer.kept_weights)", "pass"),
+            (
+                "the saved model is not compared",
+                "_check_agreement(run.model(seed), val_scores",
+                "(lambda *_: None)(run.model(seed), val_scores",
+            ),
+            ("the cost of one epoch", " * len(history.epochs),", ","),
+        ],
+    ),
+    (
+        "pipeline/evaluation/classification.py",
+        "tests/evaluation",
+        [("averages of classes are not weighted", '"weighted avg"', '"macro avg"')],
+    ),
+    (
+        "pipeline/evaluation/calibration.py",
+        "tests/evaluation",
+        [("errors of bins are not weighted", "sum(entry.count * abs", "sum(abs")],
+    ),
+    (
+        "pipeline/evaluation/statistics.py",
+        "tests/evaluation",
+        [("the deviation of a population", "ddof=1", "ddof=0")],
+    ),
+    (
+        "pipeline/images/splitting.py",
+        "tests/images/test_splitting.py",
+        [
+            ("the split is not stratified", ", stratify=split.labels", ""),
+            (
+                "the two parts are exchanged",
+                "return split.rows(first), split.rows(second)",
+                "return split.rows(second), split.rows(first)",
+            ),
+            ("every seed splits alike", "random_state=seed", "random_state=100"),
+        ],
+    ),
+    (
+        "pipeline/evaluation/group.py",
+        "tests/evaluation/test_group.py",
+        [
+            (
+                "the test scores are those of validation",
+                '"test": over_seeds([seed.test for seed in seeds])',
+                '"test": over_seeds([seed.metrics["val"] for seed in seeds])',
+            ),
+            (
+                "the ensemble is the first seed",
+                "np.mean([seed.probabilities for seed in seeds], axis=0)",
+                "seeds[0].probabilities",
+            ),
+            (
+                "train and val change places in the curves",
+                '"train": over_seeds([seed.metrics["train"]',
+                '"train": over_seeds([seed.metrics["val"]',
+            ),
+        ],
+    ),
+    (
+        "pipeline/search/trials.py",
+        "tests/search",
+        [
+            (
+                "the last score of a trial, not the best",
+                "max((epoch.val.accuracy for epoch in epochs), default=0.0)",
+                "epochs[-1].val.accuracy if epochs else 0.0",
+            ),
+            (
+                "the winner of any rung",
+                "highest = max(trial.max_epoch for trial in trials)",
+                "highest = min(trial.max_epoch for trial in trials)",
+            ),
+            ("the worst wins", "return max((trial for trial in trials if", "return min((trial for trial in trials if"),
+        ],
+    ),
+    (
+        "pipeline/reporting/results.py",
+        "tests/reporting",
+        [
+            (
+                "selected by the test images",
+                'self.runs[run].val["accuracy"].mean',
+                'self.runs[run].test["accuracy"].mean',
+            ),
+            ("the worst is selected", "return max(candidates, key=lambda run", "return min(candidates, key=lambda run"),
+            ("the worst seed is selected", "return max(self.val_accuracies", "return min(self.val_accuracies"),
+        ],
+    ),
+    (
+        "pipeline/params/runs.py",
+        "tests/params/test_runs.py",
+        [
+            (
+                "scale takes the rate of the baseline",
+                "_recipe(train, params.scale.learning_rate)",
+                "_recipe(train, 1e-3)",
+            ),
+            (
+                "dropout after every layer",
+                "dropout=tuple(dropout if layer in dropped else 0.0 for layer in layers)",
+                "dropout=tuple(dropout for layer in layers)",
+            ),
+            (
+                "regularise takes the ablation's values",
+                'params.reg if run.group == "regularise"',
+                'params.ablation if run.group == "regularise"',
+            ),
+            (
+                "one penalty for all layers of a winner",
+                'l2=tuple(of(layer, "l2") for layer in layers)',
+                'l2=tuple(of(1, "l2") for layer in layers)',
+            ),
+        ],
+    ),
+]
+
+
+def noticed(mutation: Mutation) -> bool:
+    """Whether the tests beside it fail on the mistake. Raises ValueError where its text is not in the file once."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        ignored = shutil.ignore_patterns(".git", ".venv", ".dvc", "data", "models", "logs", "*_cache", "__pycache__")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        path = copy / mutation.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(mutation.old) != 1:
+            raise ValueError(f"{mutation.what}: {mutation.file} has {mutation.old!r} {text.count(mutation.old)} times")
+        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        words = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "0",
+            *mutation.tests.split(),
+        ]
+        return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode == 1
+
+
+def main() -> None:
+    """Print each mistake and whether it was noticed; the exit code is 1 where one was not."""
+    chosen = [
+        one for one in mutations() if not sys.argv[1:] or any(word in f"{one.file} {one.what}" for word in sys.argv[1:])
+    ]
+    missed = 0
+    for number, mutation in enumerate(chosen, start=1):
+        found = noticed(mutation)
+        missed += not found
+        print(
+            f"{number}/{len(chosen)} {'noticed' if found else 'MISSED '} {mutation.file}: {mutation.what}", flush=True
+        )
+    print(f"{len(chosen) - missed} of {len(chosen)} mistakes were noticed")
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+import numpy as np
+
+from pipeline.networks import convolutional
+from pipeline.networks.backend import keras
+from pipeline.networks.initial_weights import initialise
+
+RANDOM = np.random.default_rng(0)
+# Neighbours that are alike, and channels of different size, as in photographs.
+BLOCKS = RANDOM.integers(0, 256, (200, 16, 16, 3)).repeat(2, axis=1).repeat(2, axis=2) * [1.0, 0.6, 0.3]
+IMAGES = np.clip(BLOCKS + RANDOM.normal(0, 12, BLOCKS.shape), 0, 255).astype(np.uint8)
+
+
+def test_a_block_convolves_halves_and_normalises() -> None:
+    model = convolutional.build((8, 16), 0.25, True, 7)
+    names = [layer.name for layer in model.layers]
+    block = ["first", "highest", "first_normalisation", "first_activation"]
+    block += ["second", "second_normalisation", "second_activation"]
+    blocks = [f"block_{number}_{part}" for number in (1, 2) for part in block]
+    begin = ["image", "rescale", "patches", "patches_activation"]
+    assert names == [*begin, *blocks, "highest", "dropout", "logits", "probabilities"]
+    shapes = [model.get_layer(f"block_{number}_second_activation").output.shape[1:] for number in (1, 2)]
+    assert model.get_layer("patches").output.shape[1:] == (31, 31, 24)
+    assert shapes == [(15, 15, 8), (7, 7, 16)]
+    assert model.output_shape == (None, 7)
+    activations = [layer for layer in model.layers if isinstance(layer, keras.layers.Activation)]
+    assert {layer.activation.__name__ for layer in activations} == {"gelu"}
+    assert model.get_layer("dropout").rate == 0.25
+    assert not model.get_layer("patches").trainable
+    assert convolutional.build((8,), 0.0, False, 7).get_layer("patches").trainable
+
+
+def test_whitened_patches_are_white_and_come_with_their_opposites() -> None:
+    model = convolutional.build((8,), 0.0, True, 10)
+    convolutional.whiten(model, IMAGES)
+    initialise(model, 100)
+    first = keras.Model(model.inputs[0], model.get_layer("patches").output)
+    values = np.asarray(first(IMAGES)).reshape(-1, 24).astype(np.float64)
+    np.testing.assert_allclose(values[:, 12:], -values[:, :12], atol=1e-4)
+    np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)
+    covariance = np.cov(values[:, :12].T, bias=True)
+    variances = np.diag(covariance)
+    np.testing.assert_allclose(covariance - np.diag(variances), 0, atol=1e-3)
+    # One, but for what is added to small variances.
+    assert 0.5 < variances.min() < variances.max() <= 1.0001
+    assert variances.max() > 0.99
+
+
+def test_whitening_is_the_same_for_the_same_images_and_another_for_others() -> None:
+    kernels = []
+    for images in (IMAGES, IMAGES, IMAGES[:100]):
+        model = convolutional.build((8,), 0.0, True, 10)
+        convolutional.whiten(model, images)
+        kernels.append(model.get_layer("patches").get_weights()[0])
+    assert np.array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[0], kernels[2])

@@ -1,0 +1,119 @@
+"""Each part of a recipe in a whole epoch, against Keras' own training or numpy."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pipeline.files.dataset import Split
+from pipeline.networks import convolutional
+from pipeline.networks.backend import keras
+from pipeline.networks.randomness import Purpose, generator
+from pipeline.params.runs import DenseNetwork
+from pipeline.training import augmentation
+from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
+from tests.training.examples import TRAIN, VAL, build, compiled_epoch, recipe
+
+# Whole batches: Keras' batch normalisation would see the images that fill the last one up.
+WHOLE = TRAIN.rows(np.arange(320))
+
+
+def convolutional_model() -> keras.Model:
+    model = convolutional.build((8, 16), 0.0, False, 10)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def order(epoch: int, images: Split) -> npt.NDArray[np.int64]:
+    return generator(100, Purpose.ORDER, epoch).permutation(len(images.labels))
+
+
+def test_a_convolutional_network_trains_as_by_keras_fit_moving_averages_too() -> None:
+    """Batch normalisation, Nesterov momentum, decay, smoothed labels and a rate that falls step by step."""
+    parts: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.85, "weight_decay": 0.1, "label_smoothing": 0.2}
+    own = recipe(3, 0.01, schedule="linear", warm_up=0.2, final_rate=0.1, **parts)
+    ours, theirs = convolutional_model(), convolutional_model()
+    epoch = CompiledEpoch(ours, DeviceDataset(WHOLE), DeviceDataset(VAL), own)
+    epoch.begin(100)
+    theirs.set_weights(ours.get_weights())
+    optimiser = keras.optimizers.SGD(0.01, momentum=0.85, nesterov=True, weight_decay=0.1)
+    optimiser.exclude_from_weight_decay(var_names=["bias", "beta"])
+    theirs.compile(optimiser, keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
+    one_hot, steps = np.eye(10, dtype=np.float32)[WHOLE.labels], 30
+    for number in range(3):
+        *_, progress = epoch.train(100, [1.0] * number, Progress())
+        losses = []
+        for batch, rows in enumerate(order(number, WHOLE).reshape(10, 32)):
+            step = 10 * number + batch
+            share = step / 6 if step < 6 else 0.1 + 0.9 * (1 - (step - 6) / (steps - 6))
+            optimiser.learning_rate = 0.01 * share
+            losses.append(theirs.train_on_batch(WHOLE.images[rows], one_hot[rows], return_dict=True)["loss"])
+            theirs.reset_metrics()
+        assert progress.losses == pytest.approx(losses, rel=1e-3)
+    names = [variable.path for variable in ours.weights]
+    assert sum("moving" in name for name in names) == 8
+    for name, mine, other in zip(names, epoch.weights, theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-4, err_msg=name)
+    theirs.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = theirs.evaluate(VAL.images, VAL.labels, verbose=0)
+    assert epoch.validate().loss == pytest.approx(loss, rel=2e-3)
+    assert epoch.validate().accuracy == pytest.approx(accuracy, abs=0.02)
+
+
+def test_mixed_images_are_trained_towards_both_labels() -> None:
+    own = recipe(1, 1e-9, batch_size=330, mixup=0.4)
+    model = build(DenseNetwork((16,), (0.0,), (0.0,)))
+    epoch = compiled_epoch(model, own)
+    epoch.begin(100)
+    (progress,) = epoch.train(100, [], Progress())
+    (share,) = augmentation.shares(own, 100, range(1))
+    rows = order(0, TRAIN)
+    images, labels = TRAIN.images[rows].astype(np.float32), np.eye(10)[TRAIN.labels[rows]]
+    mixed = np.round(share * images + (1 - share) * images[::-1])
+    targets = share * labels + (1 - share) * labels[::-1]
+    probabilities = np.asarray(model(mixed.astype(np.uint8)))
+    assert progress.losses[0] == pytest.approx(-np.mean(np.sum(targets * np.log(probabilities), axis=1)), rel=1e-4)
+    assert progress.correct == np.sum(probabilities.argmax(axis=1) == TRAIN.labels[rows])
+
+
+def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights() -> None:
+    plain = compiled_epoch(build(DenseNetwork((8,), (1e-3,), (0.0,))), recipe(1, 1e-2), piece_products=1)
+    averaging = recipe(1, 1e-2, average_every=3, average_decay=0.6)
+    averaged = compiled_epoch(build(DenseNetwork((8,), (1e-3,), (0.0,))), averaging)
+    plain.begin(100)
+    averaged.begin(100)
+    average = plain.weights
+    for step, _ in enumerate(plain.train(100, [], Progress()), start=1):
+        if step % 3 == 0:
+            # tf.train.ExponentialMovingAverage with num_updates, which counts the moves before this one.
+            moves = step // 3 - 1
+            decay = min(0.6, (1 + moves) / (10 + moves))
+            pairs = zip(average, plain.weights, strict=True)
+            average = [decay * old + (1 - decay) * new for old, new in pairs]
+    *_, _ = averaged.train(100, [], Progress())
+    for mine, expected, last in zip(averaged.weights, average, plain.weights, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-6)
+        assert not np.allclose(mine, last, atol=1e-5)
+    model = build(DenseNetwork((8,), (1e-3,), (0.0,)))
+    model.set_weights(averaged.weights)
+    loss, accuracy = model.evaluate(VAL.images, VAL.labels, verbose=0)
+    assert averaged.validate().loss == pytest.approx(loss, rel=1e-5)
+    assert averaged.validate().accuracy == pytest.approx(accuracy)
+
+
+def test_xla_and_bfloat16_train_as_plain_float32_but_for_rounding() -> None:
+    model = build(DenseNetwork((64, 32), (1e-3, 1e-3), (0.3, 0.0)))
+
+    def losses(precision: str, **options: Any) -> list[float]:
+        epoch = compiled_epoch(model, recipe(1, 1e-4, precision=precision), **options)
+        assert epoch.structure.xla == bool(options)
+        epoch.begin(100)
+        (progress,) = epoch.train(100, [], Progress())
+        return list(progress.losses)
+
+    plain = losses("float32")
+    assert losses("float32", xla_products=0) == pytest.approx(plain, rel=1e-5)
+    rounded = losses("mixed_bfloat16")
+    assert rounded == pytest.approx(plain, rel=0.02)
+    assert rounded != pytest.approx(plain, rel=1e-4)
