@@ -149,11 +149,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
                 "if is_kernel and recipe.bias_rate_factor",
             ),
             ("momentum without Nesterov", "use_nesterov=True", "use_nesterov=False"),
-            (
-                "moments change places",
-                "m=slots[0].handle,\n            v=slots[1].handle",
-                "m=slots[1].handle,\n            v=slots[0].handle",
-            ),
+            ("the second moment is corrected as the first", "tf.pow(BETA_2, step)", "tf.pow(BETA_1, step)"),
         ],
     ),
     (

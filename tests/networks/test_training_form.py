@@ -1,7 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
-from pipeline.networks import training_form
+from pipeline.networks import convolutional, training_form
 from pipeline.networks.backend import keras, tf
 from pipeline.networks.draws import Draws
 from pipeline.networks.initial_weights import initialise
@@ -9,12 +11,12 @@ from pipeline.params.runs import DenseNetwork
 from tests.training.examples import VAL, build
 
 
-def drawn(form: keras.Model, step: int, *rates: float) -> np.ndarray:
-    """The logits of ``form`` in training step ``step``."""
+def drawn(form: keras.Model, step: int, *rates: float, images: Any = VAL.images) -> Any:
+    """What ``form`` makes of ``images`` in training step ``step``."""
     draws = Draws(tf.constant([1, 2], tf.uint32), tf.constant(step), tf.constant(0))
     thresholds = tf.constant([round(rate * 2**32) for rate in rates], tf.uint32)
     with training_form.drawing(draws, thresholds, tf.constant([1 / (1 - rate) for rate in rates])):
-        return np.asarray(form(VAL.images, training=True))
+        return form(images, training=True)
 
 
 def dropped_values(rate: float, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,6 +44,16 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate: float) -> None:
     assert np.mean((first == 0) & (later == 0)) == pytest.approx(rate**2, abs=0.005)
 
 
+def test_every_dropout_has_a_rate_of_its_own() -> None:
+    ones = keras.Input((4096,))
+    both = keras.Model(ones, [training_form.DerivedDropout(index)(ones) for index in (0, 1)])
+    first, second = (np.asarray(values) for values in drawn(both, 0, 0.2, 0.75, images=np.ones((64, 4096), np.float32)))
+    assert set(np.unique(first)) == {0.0, np.float32(1.25)}
+    assert set(np.unique(second)) == {0.0, np.float32(4)}
+    assert np.mean(first == 0) == pytest.approx(0.2, abs=0.005)
+    assert np.mean(second == 0) == pytest.approx(0.75, abs=0.005)
+
+
 def test_the_training_form_computes_what_the_model_does_before_its_softmax() -> None:
     model = build(DenseNetwork((16, 8), (1e-3, 0.0), (0.5, 0.0)))
     initialise(model, 100)
@@ -62,8 +74,8 @@ def test_dropout_stands_where_the_model_has_it() -> None:
     names = [layer.name for layer in form.layers]
     assert names[-4:] == ["hidden_1", "hidden_2", "dropout_2", "logits"]
     kernel, bias = form.get_layer("logits").get_weights()
-    hidden = np.asarray(keras.Model(model.inputs, model.get_layer("hidden_2").output)(VAL.images))
-    left = np.linalg.lstsq(kernel.T, (drawn(form, 5, 0.5) - bias).T, rcond=None)[0].T
+    hidden = np.asarray(keras.Model(model.inputs[0], model.get_layer("hidden_2").output)(VAL.images))
+    left = np.linalg.lstsq(kernel.T, (np.asarray(drawn(form, 5, 0.5)) - bias).T, rcond=None)[0].T
     for value, output in zip(left.ravel(), hidden.ravel(), strict=True):
         assert min(abs(value), abs(value - 2 * output)) < 1e-3
 
@@ -79,6 +91,9 @@ def test_bfloat16_neither_scales_the_images_nor_rounds_the_logits() -> None:
     assert rounded.get_layer("hidden_1").compute_dtype == "bfloat16"
     assert np.sum(ours * theirs) / np.sum(theirs * theirs) == pytest.approx(1, abs=3e-3)
     assert not np.array_equal(ours, theirs)
+    convolutional_form = training_form.logits_model(convolutional.build((8,), 0.0, True, 10), "mixed_bfloat16")
+    assert convolutional_form.get_layer("rescale").compute_dtype == "float32"
+    assert convolutional_form.get_layer("block_1_first").compute_dtype == "bfloat16"
 
 
 def test_penalties_are_found_by_weight_and_others_are_refused() -> None:

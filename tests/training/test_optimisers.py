@@ -9,8 +9,14 @@ from tests.training.examples import recipe
 
 
 def keras_own(**parts: Any) -> keras.optimizers.Optimizer:
-    optimiser = optimisers.keras_optimiser(recipe(1, 0.05, **parts))
-    if parts.get("weight_decay"):
+    """As the papers and Keras have it: no constant of the project's."""
+    decay = parts.get("weight_decay")
+    if parts.get("optimiser") == "sgd":
+        optimiser = keras.optimizers.SGD(0.05, momentum=parts["momentum"], nesterov=True, weight_decay=decay)
+    else:
+        kind = keras.optimizers.AdamW if decay else keras.optimizers.Adam
+        optimiser = kind(0.05, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=decay)
+    if decay:
         optimiser.exclude_from_weight_decay(var_names=["bias"])
     return optimiser
 
@@ -33,7 +39,9 @@ def test_an_optimiser_steps_as_that_of_keras(parts: dict[str, Any]) -> None:
     optimiser = keras_own(**parts)
     optimiser.build(theirs)
     for step in range(1, 8):
-        gradients = [random.normal(size=value.shape).astype(np.float32) for value in initial]
+        # Small ones too, beside which epsilon counts.
+        size = 10.0 ** -(step % 4)
+        gradients = [random.normal(0, 1e-3 * size, value.shape).astype(np.float32) for value in initial]
         rate = 0.05 / step
         optimiser.learning_rate = rate
         optimiser.apply([tf.constant(gradient) for gradient in gradients], theirs)
