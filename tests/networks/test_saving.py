@@ -9,7 +9,8 @@ from pipeline.networks.backend import keras
 from pipeline.networks.initial_weights import initialise
 from tests.training.examples import REGULARISED, VAL, build, recipe, trained
 
-CLASSES = list("abcdefghij")
+# In no order but their own.
+CLASSES = list("jabcdefghi")
 
 
 def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
@@ -27,6 +28,7 @@ def test_a_saved_model_opens_compiled_without_a_warning_and_scores_the_same(tmp_
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         opened = keras.models.load_model(tmp_path / "a.keras", safe_mode=True)
+    assert saving.class_names(tmp_path / "a.keras") == CLASSES
     assert opened.compiled
     assert opened.inputs[0].dtype == "uint8"
     scores = opened.evaluate(VAL.images, VAL.labels, verbose=0, return_dict=True)
@@ -40,3 +42,10 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"PK")
     with pytest.raises(UserError, match=r"damaged\.keras"):
         saving.load(path)
+
+
+def test_a_model_that_names_no_classes_is_refused(tmp_path: Path) -> None:
+    model = build(REGULARISED)
+    model.save(tmp_path / "other.keras")
+    with pytest.raises(UserError, match=r"other\.keras: names no classes"):
+        saving.class_names(tmp_path / "other.keras")
