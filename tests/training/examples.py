@@ -36,7 +36,7 @@ TRAIN, VAL = learnable(330, seed=0), learnable(110, seed=1)
 
 
 def build(network: DenseNetwork) -> keras.Model:
-    model = dense.build(network.units, network.l2, network.dropout, 10)
+    model = dense.build(network.units, network.l2, network.dropout, 10, normalisation=network.normalisation)
     model.compile(keras_optimiser(recipe(1, 1e-3)), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 

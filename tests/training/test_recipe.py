@@ -78,9 +78,11 @@ def test_mixed_images_are_trained_towards_both_labels() -> None:
 
 
 def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights() -> None:
-    plain = compiled_epoch(build(DenseNetwork((8,), (1e-3,), (0.0,))), recipe(1, 1e-2), piece_products=1)
+    """Of those that batch normalisation keeps too."""
+    normalised = DenseNetwork((8,), (1e-3,), (0.0,), normalisation=True)
+    plain = compiled_epoch(build(normalised), recipe(1, 1e-2), piece_products=1)
     averaging = recipe(1, 1e-2, average_every=3, average_decay=0.6)
-    averaged = compiled_epoch(build(DenseNetwork((8,), (1e-3,), (0.0,))), averaging)
+    averaged = compiled_epoch(build(normalised), averaging)
     plain.begin(100)
     averaged.begin(100)
     average = plain.weights
@@ -95,7 +97,7 @@ def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights() -> No
     for mine, expected, last in zip(averaged.weights, average, plain.weights, strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-6)
         assert not np.allclose(mine, last, atol=1e-5)
-    model = build(DenseNetwork((8,), (1e-3,), (0.0,)))
+    model = build(normalised)
     model.set_weights(averaged.weights)
     loss, accuracy = model.evaluate(VAL.images, VAL.labels, verbose=0)
     assert averaged.validate().loss == pytest.approx(loss, rel=1e-5)
