@@ -72,3 +72,27 @@ def test_dropout_differs_between_seeds_and_epochs() -> None:
 
     assert len({loss(100, 0), loss(100, 1), loss(101, 0)}) == 3
     assert loss(100, 0) == loss(100, 0)
+
+
+def test_every_seed_has_an_order_of_its_own() -> None:
+    epoch = compiled_epoch(build(DenseNetwork((16,), (0.0,), (0.0,))), recipe(1, 1e-9))
+
+    def losses(seed: int) -> tuple[float, ...]:
+        epoch.begin(100)
+        (progress,) = epoch.train(seed, [], Progress())
+        return progress.losses
+
+    assert losses(100) != losses(101)
+    assert sum(losses(100)[:-1]) == pytest.approx(sum(losses(101)[:-1]), rel=0.05)
+
+
+def test_dropout_leaves_the_size_of_what_it_keeps_right() -> None:
+    """Of many units a fifth may be missing: the loss hardly changes."""
+    epoch = compiled_epoch(build(DenseNetwork((2048,), (0.0,), (0.2,))), recipe(1, 1e-9, batch_size=330))
+    plain = compiled_epoch(build(DenseNetwork((2048,), (0.0,), (0.0,))), recipe(1, 1e-9, batch_size=330))
+    found = []
+    for compiled in (epoch, plain):
+        compiled.begin(100)
+        (progress,) = compiled.train(100, [], Progress())
+        found.append(progress.losses[0])
+    assert found[0] == pytest.approx(found[1], rel=0.03)

@@ -62,7 +62,8 @@ def test_a_convolutional_network_trains_as_by_keras_fit_moving_averages_too() ->
 
 
 def test_mixed_images_are_trained_towards_both_labels() -> None:
-    own = recipe(1, 1e-9, batch_size=330, mixup=0.4)
+    # Shares near a half, so that the partner counts.
+    own = recipe(1, 1e-9, batch_size=330, mixup=8.0)
     model = build(DenseNetwork((16,), (0.0,), (0.0,)))
     epoch = compiled_epoch(model, own)
     epoch.begin(100)
