@@ -1,6 +1,6 @@
 """What the study left as future work: one run of ``beyond.runs``, a network and a recipe of its own.
 
-One seed of one run is one model: half a minute to an hour on two cores, as its run says.
+One seed of one run is one model; how long it takes follows from its epochs and its network.
 """
 
 from pipeline.console import command

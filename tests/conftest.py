@@ -146,7 +146,7 @@ def copy_project(folder: Path) -> Project:
     project.keep("tune.searches", "broad", "final")
     project.set_params(**{"tune.max_epochs": 3})
     project.keep("beyond.runs", "conv-5min")
-    project.set_params(**{"beyond.widths": [8], "beyond.runs.conv-5min.epochs": 2})
+    project.set_params(**{"beyond.widths": [8], "beyond.epochs": 2, "beyond.runs.conv-5min.epochs": 2})
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")

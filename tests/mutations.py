@@ -41,6 +41,8 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         "pipeline/networks/training_form.py",
         "tests/networks/test_training_form.py",
         [
+            ("dropout at another rate", "round(rate * 2**32)", "round(rate * 2**31)"),
+            ("dropout with another scale", "1 / (1 - rate)", "1 / rate"),
             ("dropout keeps what it should drop", ">= thresholds[self._index]", "< thresholds[self._index]"),
             ("dropout does not scale", "inputs * tf.cast(scales[self._index], inputs.dtype)", "inputs"),
             ("every layer drops alike", "Use.DROPOUT + self._index", "Use.DROPOUT"),
@@ -256,8 +258,6 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
                 "sizes.append(self._train.count - sum(sizes))",
                 "sizes.append(self._batch_size)",
             ),
-            ("dropout at another rate", "round(rate * 2**32)", "round(rate * 2**31)"),
-            ("dropout with another scale", "1 / (1 - rate)", "1 / rate"),
             (
                 "validated on the training images",
                 "self._program.validate(self._val",
@@ -420,40 +420,38 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
 ]
 
 
-def noticed(mutation: Mutation) -> bool:
-    """Whether the tests beside it fail on the mistake. Raises ValueError where its text is not in the file once."""
+def exit_code(tests: str, mutation: Mutation | None = None) -> int:
+    """That of pytest on ``tests`` in a copy of the project, with or without a mistake.
+
+    Raises ValueError where the text that the mistake replaces is not in its file once.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         ignored = shutil.ignore_patterns(".git", ".venv", ".dvc", "data", "models", "logs", "*_cache", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
-        path = copy / mutation.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(mutation.old) != 1:
-            raise ValueError(f"{mutation.what}: {mutation.file} has {mutation.old!r} {text.count(mutation.old)} times")
-        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        words = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "0",
-            *mutation.tests.split(),
-        ]
-        return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode in FAILURES
+        if mutation is not None:
+            path = copy / mutation.file
+            text = path.read_text(encoding="utf-8")
+            if text.count(mutation.old) != 1:
+                raise ValueError(
+                    f"{mutation.what}: {mutation.file} has {mutation.old!r} {text.count(mutation.old)} times"
+                )
+            path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", *tests.split()]
+        return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode
 
 
 def main() -> None:
     """Print each mistake and whether it was noticed; the exit code is 1 where one was not."""
-    chosen = [
-        one for one in mutations() if not sys.argv[1:] or any(word in f"{one.file} {one.what}" for word in sys.argv[1:])
-    ]
+    words = sys.argv[1:]
+    chosen = [one for one in mutations() if not words or any(word in f"{one.file} {one.what}" for word in words)]
+    # Tests that fail by themselves would notice everything.
+    for tests in sorted({mutation.tests for mutation in chosen}):
+        if exit_code(tests) != 0:
+            sys.exit(f"{tests}: fails without any mistake")
     missed = 0
     for number, mutation in enumerate(chosen, start=1):
-        found = noticed(mutation)
+        found = exit_code(mutation.tests, mutation) in FAILURES
         missed += not found
         print(
             f"{number}/{len(chosen)} {'noticed' if found else 'MISSED '} {mutation.file}: {mutation.what}", flush=True

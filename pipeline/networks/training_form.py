@@ -101,9 +101,11 @@ def _scaled_after(model: keras.Model) -> tuple[Any, Any]:
     return None, None
 
 
-def dropout_rates(model: keras.Model) -> list[float]:
-    """The rates of the dropout layers of ``model``, in their order."""
-    return [float(layer.rate) for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+def thresholds_and_scales(model: keras.Model) -> tuple[Any, Any]:
+    """What :func:`drawing` needs to know of the dropout layers of ``model``, in their order."""
+    rates = [float(layer.rate) for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    thresholds = tf.constant([round(rate * 2**32) for rate in rates], tf.uint32)
+    return thresholds, tf.constant([1 / (1 - rate) for rate in rates], tf.float32)
 
 
 def convolves(model: keras.Model) -> bool:

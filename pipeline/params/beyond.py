@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from pipeline.params.kinds import (
     Integer,
-    Layers,
     LearningRate,
     Number,
     ParamSection,
@@ -14,10 +13,10 @@ from pipeline.params.kinds import (
     ReduceRatePatience,
     RunName,
     Units,
-    check_layers,
     completed,
 )
 from pipeline.params.recipe import Flip, Optimiser, Precision, Schedule
+from pipeline.params.training import HiddenLayersParams
 
 Fraction = Annotated[Number, Field(ge=0, lt=1)]
 
@@ -64,22 +63,16 @@ class RecipeParams(ParamSection):
         return self
 
 
-class BeyondRunParams(RecipeParams):
-    """A network and its recipe: a dense one ignores ``widths`` and ``whitening``, a convolutional one the rest."""
+class BeyondRunParams(RecipeParams, HiddenLayersParams):
+    """A network and its recipe.
+
+    A dense network ignores ``widths`` and ``whitening``; a convolutional one takes of the rest ``dropout`` alone.
+    """
 
     network: Literal["dense", "convolutional"]
-    units: Units
-    l2: Annotated[Number, Field(ge=0)]
-    dropout: Fraction
-    dropout_after: Layers
     normalisation: bool
     widths: Units
     whitening: bool
-
-    @model_validator(mode="after")
-    def _layers_exist(self) -> "BeyondRunParams":
-        check_layers(self.dropout_after, self.units)
-        return self
 
 
 class BeyondParams(BeyondRunParams):

@@ -1,6 +1,6 @@
 """The kinds of values in params.yaml."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -48,13 +48,6 @@ def _layers(value: Any) -> Any:
     if not all(layer >= 1 and float(layer).is_integer() for layer in layers):
         raise ValueError("all, or a list of hidden layers, counted from 1")
     return tuple(int(layer) for layer in layers)
-
-
-def check_layers(dropout_after: Literal["all"] | tuple[int, ...], units: Sequence[int]) -> None:
-    """Raise ValueError where ``dropout_after`` names a hidden layer that ``units`` has not."""
-    if dropout_after != "all" and max(dropout_after, default=0) > len(units):
-        allowed = f"all, or layers from 1 to {len(units)}"
-        raise ValueError(f"dropout_after is {list(dropout_after)}; allowed: {allowed}")
 
 
 Number = Annotated[float, BeforeValidator(number)]

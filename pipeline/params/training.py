@@ -1,6 +1,6 @@
 """What the study's own runs train: networks, regularisation, and what all runs share."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -14,7 +14,6 @@ from pipeline.params.kinds import (
     ReduceRatePatience,
     RunName,
     Units,
-    check_layers,
     completed,
     filled_list,
 )
@@ -56,21 +55,28 @@ class ScaleParams(ParamSection):
     architectures: Annotated[dict[RunName, Units], Field(min_length=1)]
 
 
-class RegulariseParams(ParamSection):
-    """A network of hidden layers, how it is regularised and trained. ``dropout_after`` counts the layers from 1."""
+class HiddenLayersParams(ParamSection):
+    """The hidden layers of a dense network, and how they are regularised. ``dropout_after`` counts them from 1."""
 
     units: Units
     l2: Annotated[Number, Field(ge=0)]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
     dropout_after: Layers
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> Self:
+        if self.dropout_after != "all" and max(self.dropout_after, default=0) > len(self.units):
+            layers = list(self.dropout_after)
+            raise ValueError(f"dropout_after is {layers}; allowed: all, or layers from 1 to {len(self.units)}")
+        return self
+
+
+class RegulariseParams(HiddenLayersParams):
+    """A network of hidden layers, and how it is trained."""
+
     learning_rate: LearningRate
     patience: Patience
     reduce_lr_patience: ReduceRatePatience
-
-    @model_validator(mode="after")
-    def _layers_exist(self) -> "RegulariseParams":
-        check_layers(self.dropout_after, self.units)
-        return self
 
 
 class AblationParams(RegulariseParams):

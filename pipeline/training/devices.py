@@ -87,6 +87,13 @@ def identity(train: TrainParams) -> dict[str, Any]:
     return shared | {"devices": devices, "cores": os.cpu_count() if not train.threads else None} | _processor()
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether products of bfloat16 factors are fast here: on a graphics card, or by instructions of the processor."""
+    return bool(tf.config.list_logical_devices("GPU")) or not {"avx512_bf16", "amx_bf16"}.isdisjoint(
+        _processor()["instructions"]
+    )
+
+
 def _processor() -> dict[str, Any]:
     """The instruction sets of this machine's processor, by which libraries choose their kernels."""
     found = Path("/proc/cpuinfo")

@@ -106,12 +106,7 @@ class CompiledEpoch:
         self.structure = program.structure(model, recipe, self._batch_size, xla)
         self._program = program.program(self.structure, model)
         self._l2 = tf.constant(list(training_form.penalties(model).values()), tf.float32)
-        rates = training_form.dropout_rates(model)
-        # A value is dropped where its 32 random bits are below the threshold.
-        self._dropout = (
-            tf.constant([round(rate * 2**32) for rate in rates], tf.uint32),
-            tf.constant([1 / (1 - rate) for rate in rates], tf.float32),
-        )
+        self._dropout = training_form.thresholds_and_scales(model)
 
     def begin(self, seed: int) -> None:
         """Start from the initial weights of ``seed``, with nothing in the optimiser."""
@@ -148,6 +143,7 @@ class CompiledEpoch:
         if self._recipe.mixup:
             steps = range(epoch * self.batches, (epoch + 1) * self.batches)
             shares = augmentation.shares(self._recipe, seed, steps)
+        given = program.Given(tf.constant(keys), tf.constant(rates), tf.constant(shares), self._l2, self._dropout)
         progress = start
         while progress.batches < self.batches:
             first, end = progress.batches, min(progress.batches + self._piece, self.batches)
@@ -155,11 +151,7 @@ class CompiledEpoch:
                 self._train.on_all_devices,
                 tf.constant(order),
                 (tf.constant(first), tf.constant(end), tf.constant(epoch)),
-                tf.constant(keys),
-                tf.constant(rates),
-                tf.constant(shares),
-                self._l2,
-                self._dropout,
+                given,
             )
             done = losses.numpy()[first:end].tolist()
             progress = Progress((*progress.losses, *done), progress.correct + int(corrects.numpy().sum()))

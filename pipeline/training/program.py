@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,21 @@ def _without_sizes(config: Any) -> Any:
     return config
 
 
+class Given(NamedTuple):
+    """What reaches a program as tensors.
+
+    ``keys``: uint32 (2,), of the seed. ``rates`` and ``shares``: float32 (batches,), the learning rate and, for mixup,
+    an image's own share. ``l2``: float32 (penalties,). ``dropout``: thresholds, uint32, and scales, float32, both
+    (dropout layers,).
+    """
+
+    keys: Any
+    rates: Any
+    shares: Any
+    l2: Any
+    dropout: tuple[Any, Any]
+
+
 class Program:
     """The training and validation of the models of one :class:`Structure`, and the variables that they change.
 
@@ -121,49 +136,26 @@ class Program:
         """The weights that are validated and kept, in the order of the model's."""
         return [variable.numpy() for variable in self._averages or self._weights]
 
-    def _train(
-        self,
-        data: tuple[Any, Any],
-        order: Any,
-        span: tuple[Any, Any, Any],
-        keys: Any,
-        rates: Any,
-        shares: Any,
-        l2: Any,
-        dropout: tuple[Any, Any],
-    ) -> Any:
+    def _train(self, data: tuple[Any, Any], order: Any, span: tuple[Any, Any, Any], given: Given) -> Any:
         """Train the batches of ``span``; return of each batch its loss and its correct predictions, 0 for the others.
 
         ``data``: images, uint8 (n, height, width, channels), and labels, int32 (n,). ``order``: int32 (batches *
         batch_size,), rows of the images. ``span``, int32: the first batch, the one after the last, and the number of
-        the epoch from 0. ``keys``: uint32 (2,), of the seed. ``rates`` and ``shares``: float32 (batches,), the learning
-        rate and, for mixup, an image's own share. ``l2``: float32 (penalties,). ``dropout``: thresholds, uint32, and
-        scales, float32, both (dropout layers,).
+        the epoch from 0.
         """
         start, end, epoch = span
-        losses, corrects = tf.zeros_like(rates), tf.zeros(rates.shape, tf.int32)
+        losses, corrects = tf.zeros_like(given.rates), tf.zeros(given.rates.shape, tf.int32)
         for batch in tf.range(start, end):
-            arguments = data, order, batch, epoch, keys, rates, shares, l2, dropout
-            loss, correct = self._strategy.run(self._train_batch, arguments)
+            loss, correct = self._strategy.run(self._train_batch, (data, order, batch, epoch, given))
             loss = self._strategy.reduce("SUM", loss, axis=None)
             correct = self._strategy.reduce("SUM", correct, axis=None)
             losses = tf.tensor_scatter_nd_update(losses, [[batch]], [loss])
             corrects = tf.tensor_scatter_nd_update(corrects, [[batch]], [correct])
         return losses, corrects
 
-    def _train_batch(
-        self,
-        data: tuple[Any, Any],
-        order: Any,
-        batch: Any,
-        epoch: Any,
-        keys: Any,
-        rates: Any,
-        shares: Any,
-        l2: Any,
-        dropout: tuple[Any, Any],
-    ) -> Any:
+    def _train_batch(self, data: tuple[Any, Any], order: Any, batch: Any, epoch: Any, given: Given) -> Any:
         """One device's share of a batch: its part of the loss and the correct predictions; all devices change alike."""
+        keys, rates, shares, l2, dropout = given
         images, labels = data
         recipe, batch_size = self._recipe, self._structure.batch_size
         replica, replicas = tf.distribute.get_replica_context(), self._strategy.num_replicas_in_sync

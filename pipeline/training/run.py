@@ -1,6 +1,7 @@
 """One model as a stage trains it: one seed of one run, its file, its log and its metrics."""
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -67,6 +68,11 @@ def train_model(
     )
     key = checkpoints.run_key(configuration, (train, val), __name__)
     title = f"{run.title}, seed {seed}"
+    if recipe.precision == "mixed_bfloat16" and not devices.multiplies_bfloat16():
+        print(
+            f"warning: {title}: no bfloat16 instructions here; float32 is many times faster for convolutions",
+            file=sys.stderr,
+        )
     with (
         checkpoints.open_checkpoints(key, run.model(seed)) as saved,
         stop_request() as stop,

@@ -54,6 +54,13 @@ def test_every_dropout_has_a_rate_of_its_own() -> None:
     assert np.mean(second == 0) == pytest.approx(0.75, abs=0.005)
 
 
+def test_thresholds_and_scales_follow_from_the_rates_in_their_order() -> None:
+    model = build(DenseNetwork((16, 8, 4), (0.0,) * 3, (0.25, 0.0, 0.75)))
+    thresholds, scales = training_form.thresholds_and_scales(model)
+    assert thresholds.numpy().tolist() == [2**30, 3 * 2**30]
+    assert scales.numpy() == pytest.approx([4 / 3, 4])
+
+
 def test_the_training_form_computes_what_the_model_does_before_its_softmax() -> None:
     model = build(DenseNetwork((16, 8), (1e-3, 0.0), (0.5, 0.0)))
     initialise(model, 100)

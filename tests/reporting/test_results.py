@@ -22,7 +22,8 @@ def entry(accuracy: float) -> dict[str, Any]:
     return {
         "n": 2,
         "val": {"accuracy": {"mean": accuracy, "std": 0.01}},
-        "test": {"accuracy": {"mean": accuracy - 0.1, "std": 0.02}},
+        # The better on validation, the worse on test: a selection by test would be seen.
+        "test": {"accuracy": {"mean": 1 - accuracy, "std": 0.02}},
         "epochs": {"mean": 2.0, "std": 0.0},
         "parameters": 30,
     }
@@ -83,7 +84,7 @@ def test_runs_are_read_back_with_their_statistics_and_seeds(measured: Results) -
     result = measured.runs[SHALLOW]
     assert (result.parameters, result.epochs) == (30, Statistic(2.0, 2, 0.0))
     assert result.val == {"accuracy": Statistic(0.5, 2, 0.01)}
-    assert result.test == {"accuracy": Statistic(0.4, 2, 0.02)}
+    assert result.test == {"accuracy": Statistic(0.5, 2, 0.02)}
     assert result.val_accuracies == {100: 0.5, 101: 0.625}
     assert result.curves[101]["val_loss"] == [21.125, 22.125]
     assert result.curves[100]["train_accuracy"] == [11, 12]

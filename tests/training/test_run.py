@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -129,3 +129,18 @@ def test_each_seed_is_a_model_of_its_own() -> None:
     train(101)
     assert RUN.model(100).read_bytes() != RUN.model(101).read_bytes()
     assert read_json(RUN.log(100) / "metrics.json") != read_json(RUN.log(101) / "metrics.json")
+
+
+def test_a_saved_model_that_is_not_the_one_trained_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = saving.load
+
+    def another(path: Path) -> Any:
+        model = opened(path)
+        model.set_weights([0.5 * weight for weight in model.get_weights()])
+        return model
+
+    monkeypatch.setattr(saving, "load", another)
+    with pytest.raises(RuntimeError, match=r"seed-100\.keras: the saved model has val loss"):
+        train()
+    assert not RUN.model(100).exists()
+    assert not RUN.log(100).exists()
