@@ -1,18 +1,22 @@
-"""The study's images: obtained, verified against the catalogue, and only then decoded into data/raw."""
+"""The images of a data set: obtained, known by their content, and only then decoded into data/raw."""
 
 import os
-from pathlib import Path
+import sys
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import PIL
 import sklearn
 
 from pipeline.console import command
 from pipeline.files.artefacts import write_json
 from pipeline.files.dataset import RAW, TrainAndTest
 from pipeline.files.errors import UserError
-from pipeline.images import archives, catalogue, folders
+from pipeline.images import catalogue, layouts, own_images
 from pipeline.images.download import download
+from pipeline.images.folders import clutter_notice
 from pipeline.params import reading
 from pipeline.params.images import FetchParams
 from pipeline.runtime import fingerprints
@@ -20,28 +24,27 @@ from pipeline.runtime import fingerprints
 CATALOGUE = Path("pipeline/images/catalogue.yaml")
 
 
-def obtain(dataset: str, entries: list[catalogue.Entry]) -> tuple[Path, catalogue.Entry]:
-    """Bring the archive of ``dataset`` within reach; return its path and the entry of the catalogue that it matches.
+def obtain(dataset: str, entry: catalogue.Entry) -> tuple[catalogue.Files, str, list[PurePosixPath]]:
+    """The files of ``dataset``, their digest and the clutter between them, as :func:`catalogue.verified` gives them.
 
-    CIFAR-10 comes from the environment variable CIFAR10_ARCHIVE (a path or an http address), without it from its
-    official address. Raises :class:`pipeline.files.errors.UserError` for a file that is not in the catalogue.
+    They come from where the environment variable CIFAR10_ARCHIVE says (a path or an http address), without it from
+    the address of ``entry``; the digits come with scikit-learn. Raises :class:`pipeline.files.errors.UserError` for
+    a place that has none or another data set.
     """
-    if dataset == "digits":
-        path = Path(sklearn.__file__).parent / "datasets" / "data" / "digits.csv.gz"
-        return path, catalogue.identify(path, entries)
-    location = os.environ.get("CIFAR10_ARCHIVE") or entries[0].origin
+    verified = partial(catalogue.verified, dataset=dataset, entry=entry, expected=layouts.expected(entry))
+    if entry.address is None:
+        return verified(Path(sklearn.__file__).parent / "datasets" / "data")
+    location = os.environ.get("CIFAR10_ARCHIVE") or entry.address
     scheme = location.partition("://")[0].lower() if "://" in location else None
     if scheme in ("http", "https"):
-        largest = max(entry.bytes for entry in entries)
-        path = download(location, largest, lambda arrived: catalogue.identify(arrived, entries))
-        return path, catalogue.identify(path, entries)
+        return download(location, entry.largest, verified)
     path = Path(location)
-    if scheme is not None or not path.is_file():
+    if scheme is not None or not path.exists():
         raise UserError(
-            f"CIFAR10_ARCHIVE is {location}, which is not a file in {Path.cwd()}; "
-            "allowed: a file (best by its absolute path), or an http or https address"
+            f"CIFAR10_ARCHIVE is {location}, which is not a file or folder in {Path.cwd()}; "
+            "allowed: an archive or folder (best by its absolute path), or an http or https address"
         )
-    return path, catalogue.identify(path, entries)
+    return verified(path)
 
 
 def read(params: FetchParams) -> tuple[TrainAndTest, tuple[str, ...], dict[str, Any]]:
@@ -50,11 +53,23 @@ def read(params: FetchParams) -> tuple[TrainAndTest, tuple[str, ...], dict[str, 
     ``lossless``: whether they are the pixels that the data set's authors published; None for images of the user's own.
     """
     if params.dataset == "folder":
-        images, class_names, digest = folders.read(Path(params.path))
-        return images, class_names, {"archive": Path(params.path).name, "sha256": digest, "lossless": None}
-    path, entry = obtain(params.dataset, catalogue.read(CATALOGUE, params.dataset))
-    provenance = {"archive": entry.name, "sha256": entry.sha256, "lossless": entry.lossless, "origin": entry.origin}
-    return archives.read(path, entry), entry.class_names, provenance
+        images, class_names, content, clutter = own_images.read(Path(params.path))
+        provenance: dict[str, Any] = {"lossless": None}
+    else:
+        entry = catalogue.read(CATALOGUE)[params.dataset]
+        files, content, clutter = obtain(params.dataset, entry)
+        images, class_names = layouts.decode(files, entry), entry.class_names
+        provenance = {"lossless": entry.lossless, "origin": entry.origin}
+    arrays = catalogue.arrays_digest(images)
+    if clutter:
+        print(f"fetch: {clutter_notice(clutter)}", file=sys.stderr)
+    if params.dataset != "folder" and entry.arrays not in (None, arrays):
+        print(
+            f"warning: the files are those of {params.dataset}, but Pillow {PIL.__version__} decodes them here to "
+            f"other pixels: sha256 {arrays} instead of {entry.arrays}. Figures may differ",
+            file=sys.stderr,
+        )
+    return images, class_names, provenance | {"content_sha256": content, "arrays_sha256": arrays}
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from pipeline.console import command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
 from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
-from pipeline.images.decoding import decode_file, files
+from pipeline.images.decoding import decode_file
+from pipeline.images.folders import clutter_notice, files
 from pipeline.networks import saving
 
 SELECTED = Path("models/selected.keras")
@@ -72,7 +73,9 @@ def main(*words: str) -> None:
     if not path.exists():
         raise UserError(f"{path} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
     model, names = saving.load(path), saving.class_names(path)
-    images = files(options.images)
+    images, unreadable, clutter = files(options.images)
+    if clutter:
+        print(f"predict: {clutter_notice(clutter)}", file=sys.stderr)
     progress = track(
         predictions(model, names, images, options.top),
         f"predict {len(images):,} images",
@@ -82,6 +85,7 @@ def main(*words: str) -> None:
         disable=not sys.stderr.isatty(),
     )
     entries = list(progress)
+    entries += [{"file": str(file), "error": f"{file}: {problem}"} for file, problem in unreadable.items()]
     good = [entry for entry in entries if "classes" in entry]
     for entry in entries:
         if "error" in entry:
@@ -90,8 +94,8 @@ def main(*words: str) -> None:
         print(json.dumps(entries, indent=1))
     elif good:
         Console(highlight=False, soft_wrap=True).print(table(good))
-    if len(good) < len(images) or not images:
-        raise UserError(f"{len(images) - len(good)} of {len(images)} images could not be read")
+    if len(good) < len(entries) or not entries:
+        raise UserError(f"{len(entries) - len(good)} of {len(entries)} images could not be read")
 
 
 if __name__ == "__main__":

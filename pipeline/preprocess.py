@@ -23,13 +23,14 @@ def main() -> None:
         name: Split(np.load(RAW / f"{name}_images.npy"), np.load(RAW / f"{name}_labels.npy"))
         for name in ("train", "test")
     }
-    for name, split in raw.items():
-        check(name, split, len(names))
+    # One to train on and one to validate on.
+    check("train", raw["train"], names, least=2)
+    check("test", raw["test"], names)
     try:
         train, val = stratified(raw["train"], params.validation_fraction, params.seed)
     except ValueError as error:
         fraction = f"split.validation_fraction is {params.validation_fraction}"
-        raise UserError(f"{reading.PARAMS}: {fraction}; {error}") from None
+        raise UserError(f"{reading.PARAMS}: {fraction}: {error}") from None
     splits = {"train": train, "val": val, "test": raw["test"]}
     fingerprints.check("preprocess")
     for name, split in splits.items():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import patch
@@ -205,17 +206,15 @@ def tar(path: Path, members: Mapping[str, bytes]) -> Path:
 
 
 def binary_members() -> dict[str, bytes]:
-    """The official layout with 10 training and 2 test images of each class, in an order that mixes the classes."""
+    """The files of the official layout: 10 training and 2 test images of each class, the classes mixed."""
     random = np.random.default_rng(0)
 
     def batch(per_class: int) -> bytes:
         labels = random.permutation(np.repeat(np.arange(10, dtype=np.uint8), per_class))
         return np.hstack([labels[:, None], random.integers(0, 256, (len(labels), 3072), np.uint8)]).tobytes()
 
-    members = {f"cifar-10-batches-bin/data_batch_{number}.bin": batch(2) for number in range(1, 6)}
-    members["cifar-10-batches-bin/test_batch.bin"] = batch(2)
-    members["cifar-10-batches-bin/batches.meta.txt"] = "\n".join(CLASSES).encode()
-    return members
+    members = {f"data_batch_{number}.bin": batch(2) for number in range(1, 6)}
+    return members | {"test_batch.bin": batch(2)}
 
 
 def folder_members() -> dict[str, bytes]:
@@ -231,17 +230,37 @@ def folder_members() -> dict[str, bytes]:
     return members
 
 
-def catalogue_entry(archive: Path, layout: str) -> dict[str, object]:
-    """What the catalogue would say of ``archive``."""
-    content = archive.read_bytes()
+def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
+    """Write a zip archive."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def laid_out(folder: Path, members: Mapping[str, bytes]) -> Path:
+    """Write ``members`` as files of ``folder``."""
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def content_digest(members: Mapping[str, bytes]) -> str:
+    """What ``sha256sum`` prints of the files, hashed again."""
+    lines = [f"{hashlib.sha256(members[name]).hexdigest()}  {name}\n" for name in sorted(members)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def catalogue_entry(members: Mapping[str, bytes], layout: str, **others: object) -> dict[str, object]:
+    """What the catalogue would say of a data set of the files ``members``."""
     return {
-        "name": archive.name,
-        "dataset": "cifar10",
         "layout": layout,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "origin": "a test",
+        "address": "http://127.0.0.1:9/archive.tar.gz",
+        "largest": 10_000_000,
+        "content": content_digest(members),
         "lossless": layout == "binary",
-        "origin": "http://127.0.0.1:9/archive.tar.gz",
         "images_per_class": PER_CLASS,
         "class_names": CLASSES,
-    }
+    } | others

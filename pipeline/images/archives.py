@@ -1,128 +1,139 @@
-"""Readers of the image archives, one per layout, behind one interface: a verified file in, images and labels out.
+"""The files in a folder, a tar or a zip archive, by name. What cannot be read is named, never passed over in silence.
 
-Nothing is unpacked to disk: members are read in memory, and only those whose names are expected. No pickle is read.
+Nothing is unpacked to disk.
 """
 
-import io
+import bz2
+import contextlib
+import functools
+import gzip
 import lzma
+import os
+import stat
+import struct
 import tarfile
+import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Self
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
-
-from pipeline.files.dataset import Split, TrainAndTest
 from pipeline.files.errors import UserError
-from pipeline.images.catalogue import Entry
-from pipeline.images.splitting import stratified
+from pipeline.images.folders import walk
 
-# Of a data set that its authors did not divide.
-TEST_FRACTION = 0.2
+# How to read a file, or why it cannot be read.
+_Content = Callable[[], bytes] | str
 
-# A record of the binary layout: the label, then 1,024 red, green and blue bytes each, row by row.
-_RECORD = 1 + 3 * 32 * 32
-_BINARY_MEMBERS = {
-    "train": [f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)],
-    "test": ["cifar-10-batches-bin/test_batch.bin"],
+_DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"]\0\0\x80": lzma.open,
 }
+# What the libraries raise for damaged archives; a RuntimeError for a zip archive with a password.
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
 
 
-def read(archive: Path, entry: Entry) -> TrainAndTest:
-    """Decode ``archive``, which must have been verified against ``entry``.
+def read(
+    path: Path,
+    choose: Callable[[Collection[PurePosixPath]], Collection[PurePosixPath]],
+    enter: Callable[[PurePosixPath], bool] = lambda folder: True,
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Name and content of each file of ``path`` that ``choose`` picks from the names of all, in no certain order.
 
-    Raises :class:`UserError` that names the member: missing, of a wrong size, with an impossible label, or not an image
-    of 32x32 pixels in colour; or the class of which there are too few or too many images.
+    ``path`` is an archive, or a folder, of which only such folders are looked into as ``enter`` accepts. Links are
+    followed in a folder, hard links in an archive. Raises :class:`UserError` that names the archive where it is
+    damaged, or the file that cannot be read: a chosen one, or any where nothing is chosen.
     """
-    images = _READERS[entry.layout](archive, entry)
-    for name, per_class in (entry.images_per_class or {}).items():
-        counts = np.bincount(getattr(images, name).labels, minlength=len(entry.class_names))
-        for class_name, count in zip(entry.class_names, counts, strict=True):
-            if count != per_class:
-                raise UserError(f"{entry.name}: {count} {name} images of class {class_name}; allowed: {per_class}")
-    return images
-
-
-def _binary(archive: Path, entry: Entry) -> TrainAndTest:
-    expected = [name for names in _BINARY_MEMBERS.values() for name in names]
-    members = dict(_members(archive, set(expected)))
-
-    def split(name: str) -> Split:
-        records = np.concatenate([_records(member, members[member], entry) for member in _BINARY_MEMBERS[name]])
-        images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return Split(np.ascontiguousarray(images), records[:, 0].copy())
-
-    return TrainAndTest(split("train"), split("test"))
-
-
-def _records(member: str, content: bytes, entry: Entry) -> npt.NDArray[np.uint8]:
-    """The records of one member, uint8 (n, 3073)."""
-    if len(content) % _RECORD:
-        raise UserError(f"{entry.name}: {member} has {len(content)} bytes; allowed: a multiple of {_RECORD}")
-    records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
-    wrong = np.flatnonzero(records[:, 0] >= len(entry.class_names))
-    if wrong.size:
-        raise UserError(
-            f"{entry.name}: {member} has label {records[wrong[0], 0]} in record {wrong[0]}; "
-            f"allowed: 0 to {len(entry.class_names) - 1}"
-        )
-    return records
-
-
-def _folders(archive: Path, entry: Entry) -> TrainAndTest:
-    """``train/<class>/0000.jpg`` and so on, in the order of class and number."""
-    assert entry.images_per_class is not None
-    places: dict[str, tuple[str, int]] = {}
-    splits: dict[str, Split] = {}
-    for name, per_class in entry.images_per_class.items():
-        count = per_class * len(entry.class_names)
-        labels = np.repeat(np.arange(len(entry.class_names), dtype=np.uint8), per_class)
-        splits[name] = Split(np.empty((count, 32, 32, 3), np.uint8), labels)
-        for index in range(count):
-            label, number = divmod(index, per_class)
-            places[f"{name}/{entry.class_names[label]}/{number:04d}.jpg"] = (name, index)
-    for member, content in _members(archive, set(places)):
-        name, index = places[member]
-        splits[name].images[index] = _pixels(member, content, entry)
-    return TrainAndTest(splits["train"], splits["test"])
-
-
-def _pixels(member: str, content: bytes, entry: Entry) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            pixels = np.asarray(image)
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{entry.name}: {member} is not an image ({error})") from None
-    if pixels.shape != (32, 32, 3):
-        raise UserError(f"{entry.name}: {member} has shape {pixels.shape}; allowed: (32, 32, 3)")
-    return pixels
+        with _contents(path, enter) as contents:
+            chosen = choose(contents.keys())
+            for name, problem in contents.items():
+                if isinstance(problem, str) and (name in chosen or not chosen):
+                    raise UserError(f"{path / name}: {problem}")
+            for name, content in contents.items():
+                if name in chosen and not isinstance(content, str):
+                    yield name, content()
+    except OSError as error:
+        raise UserError(f"{error.filename or path}: {error.strerror or error}") from None
+    except _DAMAGE as error:
+        raise UserError(f"{path}: not a readable tar or zip archive ({error})") from None
 
 
-def _digits(archive: Path, entry: Entry) -> TrainAndTest:
-    """8x8 grey values from 0 to 16, enlarged to 32x32 in three equal channels; a fifth of each class is for testing."""
-    table = np.loadtxt(archive, delimiter=",")
-    grey = np.rint(table[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    images = np.repeat(grey.repeat(4, axis=1).repeat(4, axis=2)[..., None], 3, axis=3)
-    labels = table[:, 64].astype(np.uint8)
-    return TrainAndTest(*stratified(Split(images, labels), TEST_FRACTION, seed=0))
+@contextlib.contextmanager
+def _contents(path: Path, enter: Callable[[PurePosixPath], bool]) -> Iterator[dict[PurePosixPath, _Content]]:
+    def name(file: Path) -> PurePosixPath:
+        return PurePosixPath(file.relative_to(path))
+
+    if path.is_dir():
+        yield {name(file): problem or file.read_bytes for file, problem in walk(path, lambda file: enter(name(file)))}
+        return
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
+        with zipfile.ZipFile(path) as archive:
+            yield _zipped(archive, path)
+        return
+    decompress = next((opener for magic, opener in _DECOMPRESSORS.items() if start.startswith(magic)), None)
+    with (
+        decompress(path) if decompress else path.open("rb") as stream,
+        tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as tar,
+    ):
+        yield _tarred(tar, stream)
 
 
-def _members(archive: Path, expected: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each expected regular file, in the archive's order; all others are passed over."""
-    missing = set(expected)
-    try:
-        with tarfile.open(archive, "r|*") as tar:
-            for member in tar:
-                file = tar.extractfile(member) if member.isfile() and member.name in missing else None
-                if file is not None:
-                    missing.discard(member.name)
-                    yield member.name, file.read()
-    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        raise UserError(f"{archive}: not a readable tar archive ({error})") from None
-    if missing:
-        raise UserError(f"{archive}: {len(missing)} members are missing, among them {min(missing)}")
+def _zipped(archive: zipfile.ZipFile, path: Path) -> dict[PurePosixPath, _Content]:
+    # The last record counts the members, which zipfile does not check; of 65,535 or more it does not tell the number.
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, 1 << 17), os.SEEK_END)
+        tail = file.read()
+    (count,) = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)
+    if count not in (len(archive.infolist()), 0xFFFF):
+        raise zipfile.BadZipFile(f"{len(archive.infolist())} of {count} members are listed")
+    return {
+        PurePosixPath(member.filename): "a symbolic link within an archive"
+        if stat.S_ISLNK(member.external_attr >> 16)
+        else functools.partial(archive.read, member)
+        for member in archive.infolist()
+        if not member.is_dir()
+    }
 
 
-_READERS: dict[str, Callable[[Path, Entry], TrainAndTest]] = {"binary": _binary, "folders": _folders, "digits": _digits}
+def _tarred(tar: tarfile.TarFile, stream: IO[bytes]) -> dict[PurePosixPath, _Content]:
+    """In the order of the contents, so that a compressed archive is read in one go."""
+    places: dict[PurePosixPath, tarfile.TarInfo | str] = {}
+    for member in tar.getmembers():
+        name, target = PurePosixPath(member.name), PurePosixPath(member.linkname)
+        # A later member of the same name counts, as it does when an archive is unpacked.
+        if member.isreg():
+            places[name] = member
+        elif member.islnk():
+            places[name] = places.get(target, f"a hard link to {target}, which is not before it in the archive")
+        elif not member.isdir():
+            kind = f"a symbolic link to {target}" if member.issym() else "neither a file nor a folder"
+            places[name] = f"{kind}, within an archive; 'tar --dereference' packs the files that links lead to"
+    while rest := stream.read(1 << 20):
+        if rest.strip(b"\0"):
+            raise tarfile.ReadError("bytes after its end mark")
+
+    @functools.lru_cache(maxsize=1)
+    def content(member: tarfile.TarInfo) -> bytes:
+        file = tar.extractfile(member)
+        assert file is not None
+        return file.read()
+
+    ordered = sorted(places.items(), key=lambda item: -1 if isinstance(item[1], str) else item[1].offset_data)
+    return {name: place if isinstance(place, str) else functools.partial(content, place) for name, place in ordered}
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header. A damaged or missing one is an error, where tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error} at byte {tar.offset}") from None

@@ -1,49 +1,113 @@
-"""The archives that fetch accepts, and how a file is recognised as one of them."""
+"""The data sets that fetch knows, and how their files are told from others: by content, whatever they come in."""
 
-from pathlib import Path
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from pipeline.files.artefacts import sha256
+from pipeline.files.dataset import TrainAndTest
 from pipeline.files.errors import UserError
+from pipeline.images import archives
+from pipeline.images.folders import is_clutter
+
+Files = dict[PurePosixPath, bytes]
 
 
 class Entry(BaseModel):
-    """One archive. ``images_per_class`` is by split, train and test; None where the reader makes the split itself."""
+    """One data set.
+
+    ``content`` is the digest of its files, or None where only the sha256 of the ``archive`` that holds them is known;
+    ``arrays`` that of the decoded images, where they are lossy. ``largest``: bytes that no archive of it exceeds.
+    ``images_per_class`` is by split, train and test; None where the reader makes the split itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    dataset: str
     layout: Literal["binary", "folders", "digits"]
-    bytes: int
-    sha256: str
-    lossless: bool
     origin: str
+    address: str | None = None
+    largest: int = 0
+    content: str | None = None
+    archive: str | None = None
+    arrays: str | None = None
+    lossless: bool
     class_names: tuple[str, ...]
     images_per_class: dict[str, int] | None = None
 
 
-def read(path: Path, dataset: str) -> list[Entry]:
-    """All entries of the catalogue ``path`` for ``dataset``; the first is where the images officially come from."""
-    entries = TypeAdapter(list[Entry]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    return [entry for entry in entries if entry.dataset == dataset]
+def read(path: Path) -> dict[str, Entry]:
+    """The entries of the catalogue ``path`` by the name of the data set."""
+    return TypeAdapter(dict[str, Entry]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def identify(archive: Path, entries: list[Entry]) -> Entry:
-    """Find the entry whose size and sha256 the file ``archive`` has.
+def content_digest(files: Mapping[PurePosixPath, str]) -> str:
+    """The digest of a data set whose ``files`` have these sha256, by path below its root.
 
-    Raises :class:`UserError` that names the file's own figures and those allowed, or that it cannot be read.
+    It is the sha256 of what ``sha256sum`` prints of the files in the order of their paths' bytes.
     """
-    try:
-        size = archive.stat().st_size
-        digest = sha256(archive)
-    except OSError as error:
-        raise UserError(f"{archive}: {error.strerror}") from None
-    for entry in entries:
-        if (size, digest) == (entry.bytes, entry.sha256):
-            return entry
-    allowed = "; ".join(f"{entry.name}, {entry.bytes} bytes, sha256 {entry.sha256}" for entry in entries)
-    raise UserError(f"{archive} has {size} bytes, sha256 {digest}; allowed: {allowed}")
+    lines = [f"{files[name]}  ".encode() + os.fsencode(name) + b"\n" for name in sorted(files, key=os.fsencode)]
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def arrays_digest(images: TrainAndTest) -> str:
+    """The sha256 of the bytes of all images and labels: train images, train labels, test images, test labels."""
+    digest = hashlib.sha256()
+    for split in (images.train, images.test):
+        for array in (split.images, split.labels):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def verified(
+    path: Path, dataset: str, entry: Entry, expected: Collection[PurePosixPath]
+) -> tuple[Files, str, list[PurePosixPath]]:
+    """The files of ``dataset`` in the folder or archive ``path``, their digest, and the clutter between them.
+
+    The ``expected`` files lie in ``path`` itself or below a leading folder; what lies beside them is passed over.
+    Raises :class:`UserError` that says what is missing, too much or different, or what cannot be read.
+    """
+    wrong = f"{path} is not {dataset}, which fetch.dataset names"
+    if entry.content is None and (found := None if path.is_dir() else sha256(path)) != entry.archive:
+        raise UserError(f"{wrong}: it is {found or 'a folder'}; allowed: an archive of sha256 {entry.archive}")
+    tops = {name.parts[0] for name in expected}
+    below: dict[PurePosixPath, PurePosixPath] = {}
+
+    def choose(names: Iterable[PurePosixPath]) -> Collection[PurePosixPath]:
+        below.update(_below_root(names, tops))
+        return {name for name, relative in below.items() if not is_clutter(relative)}
+
+    def enter(folder: PurePosixPath) -> bool:
+        return len(folder.parts) == 1 or not tops.isdisjoint(folder.parts[:2])
+
+    files = {below[name]: content for name, content in archives.read(path, choose, enter)}
+    missing, unknown = sorted(set(expected) - set(files)), sorted(set(files) - set(expected))
+    if missing:
+        raise UserError(f"{wrong}: {len(missing)} files are missing, among them {missing[0]}")
+    if unknown:
+        raise UserError(f"{wrong}: {len(unknown)} files are not of it, among them {unknown[0]}")
+    digest = content_digest({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+    if entry.content not in (None, digest):
+        raise UserError(f"{wrong}: its content has the digest {digest}; allowed: {entry.content}")
+    return files, digest, [name for name, relative in below.items() if is_clutter(relative)]
+
+
+def _below_root(names: Iterable[PurePosixPath], tops: Collection[str]) -> dict[PurePosixPath, PurePosixPath]:
+    """The path below the root of each file in one of ``tops``; the root is the outermost folder with most of these."""
+    roots: dict[PurePosixPath, dict[PurePosixPath, PurePosixPath]] = defaultdict(dict)
+    for name in names:
+        for depth, part in enumerate(name.parts):
+            if part in tops:
+                roots[PurePosixPath(*name.parts[:depth])][name] = PurePosixPath(*name.parts[depth:])
+
+    def rank(root: PurePosixPath) -> tuple[int, int, PurePosixPath]:
+        return -len({file.parts[0] for file in roots[root].values()}), len(root.parts), root
+
+    root = min((root for root in roots if not is_clutter(root)), key=rank, default=None)
+    return {} if root is None else roots[root]

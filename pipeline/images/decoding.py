@@ -2,7 +2,6 @@
 
 import io
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +64,3 @@ def decode_file(path: Path) -> npt.NDArray[np.uint8] | str:
         return str(error)
     except OSError as error:
         return f"{path}: {error.strerror}"
-
-
-def files(paths: Sequence[Path]) -> list[Path]:
-    """The files that ``paths`` name, and those in the folders among them, in the order of their names."""
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        found += inside if path.is_dir() else [path]
-    return found

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -20,6 +21,8 @@ CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRY_SECONDS = (1.0, 2.0, 4.0)
 _CHUNK = 1 << 20
 
+Accepted = TypeVar("Accepted")
+
 
 class _TransientError(Exception):
     """The server or the way to it failed in a way that may pass."""
@@ -29,9 +32,9 @@ _PASSING = (_TransientError, requests.ConnectionError, requests.Timeout, urllib3
 
 
 def download(
-    url: str, largest: int, accept: Callable[[Path], object], retry_seconds: Sequence[float] = RETRY_SECONDS
-) -> Path:
-    """Bring the file at ``url`` into the user's cache folder, if it is not there, and return its path.
+    url: str, largest: int, accept: Callable[[Path], Accepted], retry_seconds: Sequence[float] = RETRY_SECONDS
+) -> Accepted:
+    """Bring the file at ``url`` into the user's cache folder, if it is not there; return what ``accept`` makes of it.
 
     ``largest``: bytes after which to stop, because no file that is wanted is larger. ``accept`` raises for a file that
     is not the wanted one; such a file is removed, so that the next call starts afresh. A broken download goes on where
@@ -47,12 +50,12 @@ def download(
             _fetch(url, partial, largest, retry_seconds)
         arrived = complete if complete.exists() else partial
         try:
-            accept(arrived)
+            accepted = accept(arrived)
         except UserError as error:
             arrived.unlink()
             raise UserError(f"{url}: not the file that is wanted, and removed: {error}") from None
         arrived.replace(complete)
-    return complete
+    return accepted
 
 
 def _fetch(url: str, partial: Path, largest: int, retry_seconds: Sequence[float]) -> None:

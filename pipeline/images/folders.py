@@ -1,94 +1,68 @@
-"""Images of the user's own: a directory or tar archive whose folders are the classes."""
+"""What lies in folders: the files, what cannot be followed or listed, and clutter that is no image of anybody's."""
 
-import hashlib
-import tarfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePath
 
-import numpy as np
-
-from pipeline.files.dataset import Split, TrainAndTest
-from pipeline.files.errors import UserError
-from pipeline.images.archives import TEST_FRACTION
-from pipeline.images.decoding import decode
-from pipeline.images.splitting import stratified
-
-LAYOUTS = "train/CLASS/IMAGE and test/CLASS/IMAGE, or CLASS/IMAGE"
-# Labels are bytes.
-MOST_CLASSES = 256
+# In lower case, besides all hidden files, such as .DS_Store and .ipynb_checkpoints.
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
-def read(path: Path) -> tuple[TrainAndTest, tuple[str, ...], str]:
-    """Decode all images below ``path``; return them, the class names in order, and a digest of names and contents.
+def is_clutter(name: PurePath) -> bool:
+    """Whether ``name``, a path below the folder that the user named, is hidden or left by a system, or lies in such."""
+    return any((part.startswith(".") and part != "..") or part.lower() in _CLUTTER for part in name.parts)
 
-    Without ``train`` and ``test`` a fifth of each class becomes the test split. Files whose names begin with a dot are
-    passed over. Raises :class:`UserError` that names the file or class: not an image, in no class, a class that one of
-    the splits lacks or that has too few images to be divided.
+
+def clutter_notice(names: Iterable[PurePath]) -> str:
+    """One line that counts ``names``, which are clutter; empty where there are none."""
+    first, *rest = [*map(str, sorted(names))] or [""]
+    return first and f"passed over {len(rest) + 1} hidden or system files, among them {first}"
+
+
+def files(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str], list[Path]]:
+    """The files that ``paths`` name, and those in the folders among them, in the order of their names.
+
+    Besides: what cannot be read, and why; and the clutter in the folders, which is not among the files.
     """
-    decoded, digests = {}, {}
-    for name, content in _files(path):
-        decoded[name] = decode(content, f"fetch.path: {name}")
-        digests[name] = hashlib.sha256(content).hexdigest()
-    places = _places(list(decoded))
-    splits = sorted({split for split, _ in places.values()})
-    classes = sorted({class_name for _, class_name in places.values()})
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        raise UserError(
-            f"fetch.path: {path} has {len(classes)} classes; allowed: 2 to {MOST_CLASSES}, laid out {LAYOUTS}"
-        )
-
-    def split_of(wanted: str) -> Split:
-        names = sorted(name for name, place in places.items() if place[0] == wanted)
-        for class_name in sorted(set(classes) - {places[name][1] for name in names}):
-            raise UserError(f"fetch.path: {path} has no images of class {class_name} in {wanted}")
-        labels = [classes.index(places[name][1]) for name in names]
-        return Split(np.stack([decoded[name] for name in names]), np.array(labels, np.uint8))
-
-    if splits == ["test", "train"]:
-        images = TrainAndTest(split_of("train"), split_of("test"))
-    else:
-        try:
-            images = TrainAndTest(*stratified(split_of(splits[0]), TEST_FRACTION, seed=0))
-        except ValueError as error:
-            raise UserError(f"fetch.path: {path} cannot be divided into train and test: {error}") from None
-    digest = hashlib.sha256("".join(f"{digests[name]} {name}\n" for name in sorted(digests)).encode()).hexdigest()
-    return images, tuple(classes), digest
+    found: list[Path] = []
+    unreadable: dict[Path, str] = {}
+    clutter: list[Path] = []
+    for path in paths:
+        for file, problem in walk(path) if path.is_dir() else [(path, None)]:
+            if is_clutter(file.relative_to(path)):
+                clutter.append(file)
+            elif problem:
+                unreadable[file] = problem
+            else:
+                found.append(file)
+    return found, unreadable, clutter
 
 
-def _places(names: list[PurePosixPath]) -> dict[PurePosixPath, tuple[str, str]]:
-    """Split ("" where the layout has none) and class of every file."""
-    depth = 0
-    # An archive often holds one folder that holds all else.
-    while names and len({name.parts[depth] for name in names}) == 1 and all(len(n.parts) > depth + 2 for n in names):
-        depth += 1
-    divided = {name.parts[depth] for name in names} == {"train", "test"}
-    result = {}
-    for name in names:
-        *folders, _ = name.parts[depth:]
-        if len(folders) != (2 if divided else 1):
-            raise UserError(f"fetch.path: {name} is in no class; allowed: {LAYOUTS}")
-        result[name] = (folders[0] if divided else "", folders[-1])
-    return result
+def walk(
+    folder: Path, enter: Callable[[Path], bool] = lambda folder: True, above: tuple[tuple[int, int], ...] = ()
+) -> Iterable[tuple[Path, str | None]]:
+    """Every file below ``folder`` in the order of names, with None, or with the reason why it cannot be read.
 
-
-def _files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Name and content of every file."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            name = PurePosixPath(file.relative_to(path).as_posix())
-            if file.is_file() and not _hidden(name):
-                yield name, file.read_bytes()
-        return
+    Links are followed. A folder that cannot be listed, or that ``enter`` accepts though links lead back to it, is given
+    as a file that cannot be read. ``above``: device and inode of the folders that ``folder`` lies in.
+    """
     try:
-        with tarfile.open(path, "r|*") as tar:
-            for member in tar:
-                name = PurePosixPath(member.name)
-                content = tar.extractfile(member) if member.isfile() and not _hidden(name) else None
-                if content is not None:
-                    yield name, content.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise UserError(f"fetch.path is {path}; allowed: a directory or tar archive of {LAYOUTS} ({error})") from None
-
-
-def _hidden(name: PurePosixPath) -> bool:
-    return any(part.startswith(".") and part != "." for part in name.parts)
+        status = folder.stat()
+        children = sorted(folder.iterdir())
+    except OSError as error:
+        yield folder, error.strerror
+        return
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        yield folder, "a link to a folder that it lies in"
+        return
+    for child in children:
+        try:
+            mode = child.stat().st_mode
+        except OSError as error:
+            yield child, f"a link to {child.readlink()}: {error.strerror}" if child.is_symlink() else error.strerror
+            continue
+        if not stat.S_ISDIR(mode):
+            yield child, None if stat.S_ISREG(mode) else "neither a file nor a folder"
+        elif enter(child):
+            yield from walk(child, enter, (*above, here))

@@ -1,6 +1,7 @@
 """The stratified split of images, the checks before it, and a summary of what it gave."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,27 +12,49 @@ from sklearn.model_selection import train_test_split
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
 
+# Of a data set that its authors did not divide.
+TEST_FRACTION = 0.2
 
-def check(name: str, split: Split, classes: int) -> None:
-    """Raise :class:`UserError` unless ``split`` holds labelled images of all ``classes``."""
+
+def check(name: str, split: Split, class_names: Sequence[str], least: int = 1) -> None:
+    """Raise :class:`UserError` unless ``split`` holds labelled images, ``least`` of each class or more."""
     images, labels = split.images, split.labels
     if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
         raise UserError(f"{name}_images.npy is {images.dtype} {images.shape}; allowed: uint8 (n, 32, 32, 3)")
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
         raise UserError(f"{name}_labels.npy is {labels.dtype} {labels.shape}; allowed: uint8 {images.shape[:1]}")
     found = np.unique(labels).tolist()
-    if found != list(range(classes)):
-        raise UserError(f"{name}_labels.npy has the labels {found}; allowed: each of 0 to {classes - 1}")
+    if found != list(range(len(class_names))):
+        raise UserError(f"{name}_labels.npy has the labels {found}; allowed: each of 0 to {len(class_names) - 1}")
+    for class_name, count in zip(class_names, np.bincount(labels), strict=True):
+        if count < least:
+            raise UserError(f"class {class_name} has {count} {name} images; allowed: {least} at least")
 
 
 def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Divide ``split`` in two, the same ``fraction`` of every class in the second, in an order drawn by ``seed``.
 
-    Raises ValueError where one of the two would hold less than one image of each class.
+    A class, which must have two images or more, has at least one in each. Raises ValueError where one of the two would
+    hold fewer images than there are classes.
     """
-    rows = np.arange(len(split.labels))
+    rows, classes = np.arange(len(split.labels)), len(np.unique(split.labels))
+    count = math.ceil(fraction * len(rows))
+    if min(count, len(rows) - count) < classes:
+        raise ValueError(f"{count} of {len(rows)} images; allowed: one of each class ({classes}) on both sides")
     first, second = train_test_split(rows, test_size=fraction, random_state=seed, stratify=split.labels)
+    # Rounding may leave all images of a small class on one side.
+    to_second, to_first = _lacking(split.labels, second, first), _lacking(split.labels, first, second)
+    first = np.append(first[~np.isin(first, to_second)], to_first)
+    second = np.append(second[~np.isin(second, to_first)], to_second)
     return split.rows(first), split.rows(second)
+
+
+def _lacking(
+    labels: npt.NDArray[np.uint8], here: npt.NDArray[np.int64], there: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The first row ``there`` of each class that has none ``here``."""
+    present, places = np.unique(labels[there], return_index=True)
+    return there[places[~np.isin(present, labels[here])]]
 
 
 def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:

@@ -10,13 +10,13 @@ from pipeline.params.kinds import Integer, Number, ParamSection
 class FetchParams(ParamSection):
     """The data set. ``path`` is for the dataset "folder" alone."""
 
-    dataset: Literal["cifar10", "digits", "folder"]
+    dataset: Literal["cifar10", "cifar10-jpeg", "digits", "folder"]
     path: str
 
     @model_validator(mode="after")
     def _named(self) -> "FetchParams":
         if self.dataset == "folder" and not self.path:
-            raise ValueError("path is empty; allowed where fetch.dataset is folder: a directory or tar archive")
+            raise ValueError("path is empty; allowed where fetch.dataset is folder: a directory, tar or zip archive")
         return self
 
 

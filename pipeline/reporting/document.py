@@ -27,7 +27,7 @@ def provenance(dataset: Mapping[str, Any], split: Mapping[str, Any]) -> str:
         None: "images of the user's own, brought to 32x32 pixels",
     }[dataset["lossless"]]
     return (
-        f"Data: {dataset['dataset']} from {dataset['archive']} ({pixels}), sha256 {dataset['sha256']}; {sizes} images. "
+        f"Data: {dataset['dataset']} ({pixels}), sha256 of the content {dataset['content_sha256']}; {sizes} images. "
         f"Exact duplicates between them: {repeated}."
     )
 
@@ -106,7 +106,7 @@ def compared(comparisons: Mapping[str, Comparison], reported: Mapping[str, float
 
 def report(results: Results, sections: Sequence[StudySection], comparisons: Mapping[str, Comparison]) -> str:
     """The whole report."""
-    comparable = results.dataset["dataset"] == "cifar10"
+    comparable = results.dataset["dataset"] in ("cifar10", "cifar10-jpeg")
     reported = reported_differences(sections, questions(results.runs)) if comparable else {}
     selected, study = results.selected, results.select(STUDY_GROUPS)
     class_rows = [

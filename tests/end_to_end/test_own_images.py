@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from pipeline.images import folders
+from pipeline.images import own_images
 from tests.conftest import Project
-from tests.images.test_folders import lay_out
+from tests.images.test_own_images import lay_out
 
 STAGES = (
     *(["baseline", "100"], ["scale", "shallow", "100"], ["regularise", "100"], ["ablation", "l2-1e-5", "100"]),
@@ -28,7 +28,7 @@ def test_every_stage_follows_images_of_ones_own(project: Project, tmp_path: Path
         project.stage(*words)
     dataset = json.loads((project.folder / "metrics/dataset.json").read_text())
     assert dataset["dataset"] == "folder"
-    assert dataset["sha256"] == folders.read(folder)[2]
+    assert dataset["content_sha256"] == own_images.read(folder)[2]
     card = (project.folder / "metrics/model_card.md").read_text()
     assert "which of 3 classes" in card
     assert "blue, dark" in card
@@ -40,5 +40,6 @@ def test_every_stage_follows_images_of_ones_own(project: Project, tmp_path: Path
     ended = project.call("fetch")
     assert (ended.returncode, ended.stderr) == (
         1,
-        "fetch: params.yaml: fetch.path is empty; allowed where fetch.dataset is folder: a directory or tar archive\n",
+        "fetch: params.yaml: fetch.path is empty; allowed where fetch.dataset is folder: a directory, tar or zip "
+        "archive\n",
     )

@@ -72,13 +72,14 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.shutdown()
 
 
-def accept(path: Path) -> None:
+def accept(path: Path) -> bytes:
     if path.read_bytes() != CONTENT:
         raise UserError("other bytes")
+    return path.read_bytes()
 
 
 def get(server: Server, largest: int = len(CONTENT)) -> bytes:
-    return download(server.url, largest, accept, retry_seconds=(0.0, 0.0)).read_bytes()
+    return download(server.url, largest, accept, retry_seconds=(0.0, 0.0))
 
 
 def test_a_file_is_downloaded_once(server: Server) -> None:

@@ -1,94 +1,36 @@
-"""Images of the user's own, in a directory or an archive, and what is refused."""
+"""Which files of a folder are clutter, and what a person is told of them."""
 
-import io
-import tarfile
-from pathlib import Path
+from pathlib import Path, PurePath
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from pipeline.files.errors import UserError
-from pipeline.images import folders
+from pipeline.images.folders import clutter_notice, files, is_clutter
+from tests.conftest import laid_out
 
-COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue, dark": (20, 20, 120)}
-
-
-def picture(
-    colour: tuple[int, int, int], number: int = 0, kind: str = "PNG", size: tuple[int, int] = (50, 40)
-) -> bytes:
-    """Noise around a colour."""
-    noise = np.random.default_rng(number).integers(-20, 20, (size[1], size[0], 3))
-    content = io.BytesIO()
-    Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(content, kind)
-    return content.getvalue()
+CLUTTER = [".DS_Store", "cat/.hidden.png", "cat/Thumbs.db", "cat/thumbs.db", "desktop.ini", "__MACOSX/cat/0.png"]
 
 
-def lay_out(folder: Path, per_class: int, splits: tuple[str, ...] = ("",)) -> Path:
-    for split in splits:
-        for name, colour in COLOURS.items():
-            (folder / split / name).mkdir(parents=True)
-            for number in range(per_class):
-                (folder / split / name / f"{number}.png").write_bytes(picture(colour, number))
-    return folder
+@pytest.mark.parametrize("name", [*CLUTTER, ".ipynb_checkpoints/0-checkpoint.png", "cat/Desktop.ini"])
+def test_what_systems_and_programs_leave_is_clutter(name: str) -> None:
+    assert is_clutter(PurePath(name))
 
 
-def test_a_directory_and_an_archive_of_it_are_the_same(tmp_path: Path) -> None:
-    folder = lay_out(tmp_path / "mine", 5, ("train", "test"))
-    (folder / ".DS_Store").write_bytes(b"x")
-    with tarfile.open(tmp_path / "mine.tar.gz", "w:gz") as archive:
-        archive.add(folder, "mine")
-    (images, names, digest), (others, *rest) = folders.read(folder), folders.read(tmp_path / "mine.tar.gz")
-    assert names == ("blue, dark", "green", "red")
-    assert rest[0] == names
-    for split, other in ((images.train, others.train), (images.test, others.test)):
-        np.testing.assert_array_equal(split.images, other.images)
-        np.testing.assert_array_equal(split.labels, other.labels)
-        assert np.bincount(split.labels).tolist() == [5, 5, 5]
-    (folder / "train/red/0.png").write_bytes(picture(COLOURS["red"], 77))
-    assert folders.read(folder)[2] != digest
+@pytest.mark.parametrize("name", ["cat/0.png", "../cat/0.png", "thumbs.db.png", "MACOSX/0.png", "cat", "."])
+def test_all_else_is_none(name: str) -> None:
+    assert not is_clutter(PurePath(name))
 
 
-def test_one_level_is_divided_by_class(tmp_path: Path) -> None:
-    images, _, _ = folders.read(lay_out(tmp_path / "mine", 10))
-    assert np.bincount(images.train.labels).tolist() == [8, 8, 8]
-    assert np.bincount(images.test.labels).tolist() == [2, 2, 2]
+def test_folders_are_searched_and_files_taken_as_they_are_named(tmp_path: Path) -> None:
+    folder = laid_out(tmp_path / ".mine", dict.fromkeys([*CLUTTER, "cat/1.png", "cat/0.png", "0.txt"], b"x"))
+    (folder / "dog").symlink_to("cat")
+    (folder / "gone").symlink_to("nowhere")
+    found, unreadable, clutter = files([folder, folder / ".DS_Store", tmp_path / "missing.png"])
+    inside = ["0.txt", "cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png", ".DS_Store", "../missing.png"]
+    assert found == [*(folder / name for name in inside[:-1]), tmp_path / "missing.png"]
+    assert unreadable == {folder / "gone": "a link to nowhere: No such file or directory"}
+    behind = ["dog/.hidden.png", "dog/Thumbs.db", "dog/thumbs.db"]
+    assert sorted(clutter) == sorted(folder / name for name in [*CLUTTER, *behind])
 
 
-def remove_class(folder: Path) -> None:
-    for file in (folder / "test/red").iterdir():
-        file.unlink()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda folder: (folder / "train/red/0.png").write_bytes(b"GIF89a"), r"train/red/0.png: not a readable image"),
-        (
-            lambda folder: (folder / "train/red/9.png").write_bytes(b""),
-            r"train/red/9.png: not a readable image \(it is empty",
-        ),
-        (
-            lambda folder: (folder / "test/red/0.png").write_bytes(picture((1, 2, 3), size=(500, 500))[:5000]),
-            r"test/red/0.png: not a readable image",
-        ),
-        (lambda folder: (folder / "stray.png").write_bytes(picture((1, 2, 3))), r"stray.png is in no class"),
-        (remove_class, r"no images of class red in test"),
-    ],
-)
-def test_what_is_refused_is_named(tmp_path: Path, spoil: object, message: str) -> None:
-    folder = lay_out(tmp_path / "mine", 2, ("train", "test"))
-    spoil(folder)  # type: ignore[operator]
-    with pytest.raises(UserError, match=message):
-        folders.read(folder)
-
-
-def test_too_little_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"mine cannot be divided into train and test"):
-        folders.read(lay_out(tmp_path / "mine", 1))
-    (tmp_path / "one" / "class").mkdir(parents=True)
-    (tmp_path / "one/class/1.png").write_bytes(picture((1, 2, 3)))
-    with pytest.raises(UserError, match=r"one has 1 classes; allowed: 2 to 256"):
-        folders.read(tmp_path / "one")
-    with pytest.raises(UserError, match=r"fetch.path is .*nowhere; allowed: a directory or tar archive"):
-        folders.read(tmp_path / "nowhere")
+def test_a_notice_counts_clutter() -> None:
+    assert clutter_notice([PurePath("b"), PurePath("a")]) == "passed over 2 hidden or system files, among them a"

@@ -44,7 +44,7 @@ def test_images_keep_their_labels() -> None:
 def test_a_fraction_that_leaves_a_class_without_images_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match="test_size = 1 should be greater or equal to the number of classes"):
+    with pytest.raises(ValueError, match=r"1 of 50 images; allowed: one of each class \(10\) on both sides"):
         stratified(noise(50), 0.01, seed=100)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "fingerprints", "fingerprints")
@@ -53,9 +53,33 @@ def test_a_fraction_that_leaves_a_class_without_images_is_refused(
     write_json(RAW / "class_names.json", CLASSES)
     for name in ("train", "test"):
         noise(50).write(f"{RAW / name}_")
-    with pytest.raises(UserError, match=r"params\.yaml: split\.validation_fraction is 0\.01; ") as caught:
+    with pytest.raises(
+        UserError, match=r"params\.yaml: split\.validation_fraction is 0\.01: 1 of 50 images; allowed"
+    ) as caught:
         preprocess.main()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("few", [2, 3, 4])
+def test_each_class_of_two_images_or_more_is_on_both_sides(few: int, fraction: float) -> None:
+    for seed in range(10):
+        whole = noise(300, classes=3)
+        whole = Split(whole.images, np.where(np.arange(300) < few, 3, whole.labels).astype(np.uint8))
+        first, second = stratified(whole, fraction, seed)
+        for split in (first, second):
+            assert np.bincount(split.labels, minlength=4).min() >= 1
+        together = sorted(image.tobytes() for image in (*first.images, *second.images))
+        assert together == sorted(image.tobytes() for image in whole.images)
+
+
+def test_a_class_with_too_few_images_to_train_and_validate_is_named() -> None:
+    whole = noise(20)
+    one = whole.rows(np.flatnonzero(np.arange(20) != 13))
+    check("train", whole, CLASSES, least=2)
+    check("test", one, CLASSES)
+    with pytest.raises(UserError, match=r"class cat has 1 train images; allowed: 2 at least"):
+        check("train", one, CLASSES, least=2)
 
 
 def test_duplicates_are_counted_between_splits() -> None:
@@ -86,4 +110,4 @@ def test_channel_statistics_are_numpys() -> None:
 )
 def test_malformed_arrays_are_refused(bad: Split, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        check("train", bad, 10)
+        check("train", bad, CLASSES)

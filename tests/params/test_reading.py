@@ -135,7 +135,7 @@ def test_what_exp_run_is_told_changes_one_line(file: Path, edit: str, line: str)
         ("baseline.learning_rate", "nan", "a number"),
         ("baseline.learning_rate", math.nan, "a finite number"),
         ("split.validation_fraction", 1, "less than 1"),
-        ("fetch.dataset", "mnist", "'cifar10', 'digits' or 'folder'"),
+        ("fetch.dataset", "mnist", "'cifar10', 'cifar10-jpeg', 'digits' or 'folder'"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(file: Path, name: str, value: object, allowed: str) -> None:

@@ -1,0 +1,122 @@
+"""Images of the user's own, in a directory or an archive, and what is refused."""
+
+import io
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.files.errors import UserError
+from pipeline.images import own_images
+from tests.conftest import content_digest
+
+COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue, dark": (20, 20, 120)}
+
+
+def picture(
+    colour: tuple[int, int, int], number: int = 0, kind: str = "PNG", size: tuple[int, int] = (50, 40)
+) -> bytes:
+    """Noise around a colour."""
+    noise = np.random.default_rng(number).integers(-20, 20, (size[1], size[0], 3))
+    content = io.BytesIO()
+    Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(content, kind)
+    return content.getvalue()
+
+
+def lay_out(folder: Path, per_class: int, splits: tuple[str, ...] = ("",)) -> Path:
+    for split in splits:
+        for name, colour in COLOURS.items():
+            (folder / split / name).mkdir(parents=True)
+            for number in range(per_class):
+                (folder / split / name / f"{number}.png").write_bytes(picture(colour, number))
+    return folder
+
+
+def test_a_directory_and_an_archive_of_it_are_the_same(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path / "mine", 5, ("train", "test"))
+    (folder / ".DS_Store").write_bytes(b"x")
+    with tarfile.open(tmp_path / "mine.tar.gz", "w:gz") as archive:
+        archive.add(folder, "mine")
+    shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path, "mine")
+    images, names, digest, clutter = own_images.read(folder)
+    assert names == ("blue, dark", "green", "red")
+    files = (path for path in folder.rglob("*.png"))
+    assert digest == content_digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+    assert clutter == [PurePosixPath(".DS_Store")]
+    for name in ("mine.tar.gz", "mine.zip"):
+        others, *rest = own_images.read(tmp_path / name)
+        assert rest == [names, digest, [PurePosixPath("mine/.DS_Store")]]
+        for split, other in ((images.train, others.train), (images.test, others.test)):
+            np.testing.assert_array_equal(split.images, other.images)
+            np.testing.assert_array_equal(split.labels, other.labels)
+            assert np.bincount(split.labels).tolist() == [5, 5, 5]
+    (folder / "train/red/0.png").write_bytes(picture(COLOURS["red"], 77))
+    assert own_images.read(folder)[2] != digest
+
+
+def test_a_class_behind_a_link_is_a_class(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path / "mine", 5)
+    (folder / "red").rename(tmp_path / "elsewhere")
+    (folder / "red").symlink_to("../elsewhere")
+    images, names, _, _ = own_images.read(folder)
+    assert names == ("blue, dark", "green", "red")
+    assert np.bincount(images.train.labels).tolist() == [4, 4, 4]
+    (tmp_path / "elsewhere").rename(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"mine/red: a link to \.\./elsewhere: No such file or directory"):
+        own_images.read(folder)
+
+
+def test_one_level_is_divided_by_class(tmp_path: Path) -> None:
+    images, _, _, _ = own_images.read(lay_out(tmp_path / "mine", 10))
+    assert np.bincount(images.train.labels).tolist() == [8, 8, 8]
+    assert np.bincount(images.test.labels).tolist() == [2, 2, 2]
+
+
+def keep_one(folder: Path) -> None:
+    (folder / "train/red/1.png").unlink()
+
+
+def remove_class(folder: Path) -> None:
+    for file in (folder / "test/red").iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "train/red/0.png").write_bytes(b"GIF89a"), r"train/red/0.png: not a readable image"),
+        (
+            lambda folder: (folder / "train/red/9.png").write_bytes(b""),
+            r"train/red/9.png: not a readable image \(it is empty",
+        ),
+        (
+            lambda folder: (folder / "test/red/0.png").write_bytes(picture((1, 2, 3), size=(500, 500))[:5000]),
+            r"test/red/0.png: not a readable image",
+        ),
+        (lambda folder: (folder / "stray.png").write_bytes(picture((1, 2, 3))), r"stray.png is in no class"),
+        (keep_one, r"has 1 images of class red in train; allowed: 2 at least"),
+        (remove_class, r"has 0 images of class red in test; allowed: 1 at least"),
+    ],
+)
+def test_what_is_refused_is_named(tmp_path: Path, spoil: object, message: str) -> None:
+    folder = lay_out(tmp_path / "mine", 2, ("train", "test"))
+    spoil(folder)  # type: ignore[operator]
+    with pytest.raises(UserError, match=message):
+        own_images.read(folder)
+
+
+def test_too_little_is_refused(tmp_path: Path) -> None:
+    for per_class in (1, 2):
+        with pytest.raises(UserError, match=f"has {per_class} images of class blue, dark; allowed: 3 at least"):
+            own_images.read(lay_out(tmp_path / str(per_class), per_class))
+    images, *_ = own_images.read(lay_out(tmp_path / "3", 3))
+    assert np.bincount(images.test.labels).tolist() == [1, 1, 1]
+    (tmp_path / "one" / "class").mkdir(parents=True)
+    (tmp_path / "one/class/1.png").write_bytes(picture((1, 2, 3)))
+    with pytest.raises(UserError, match=r"one has 1 classes; allowed: 2 to 256"):
+        own_images.read(tmp_path / "one")
+    with pytest.raises(UserError, match=r"fetch.path is .*nowhere; allowed: a directory, tar or zip archive"):
+        own_images.read(tmp_path / "nowhere")
