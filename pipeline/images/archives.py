@@ -14,12 +14,12 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
 from pipeline.files.errors import UserError
-from pipeline.images.folders import walk
+from pipeline.images.folders import EMPTY, walk
 
 # How to read a file, or why it cannot be read.
 _Content = Callable[[], bytes] | str
@@ -49,7 +49,7 @@ def read(
         with _contents(path, enter) as contents:
             chosen = choose(contents.keys())
             for name, problem in contents.items():
-                if isinstance(problem, str) and (name in chosen or not chosen):
+                if isinstance(problem, str) and (name in chosen or not (chosen or problem == EMPTY)):
                     raise UserError(f"{path / name}: {problem}")
             for name, content in contents.items():
                 if name in chosen and not isinstance(content, str):
@@ -90,13 +90,15 @@ def _zipped(archive: zipfile.ZipFile, path: Path) -> dict[PurePosixPath, _Conten
     (count,) = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)
     if count not in (len(archive.infolist()), 0xFFFF):
         raise zipfile.BadZipFile(f"{len(archive.infolist())} of {count} members are listed")
-    return {
+    contents = {
         PurePosixPath(member.filename): "a symbolic link within an archive"
         if stat.S_ISLNK(member.external_attr >> 16)
         else functools.partial(archive.read, member)
         for member in archive.infolist()
         if not member.is_dir()
     }
+    folders = [PurePosixPath(member.filename) for member in archive.infolist() if member.is_dir()]
+    return _empty(folders, contents) | contents
 
 
 def _tarred(tar: tarfile.TarFile, stream: IO[bytes]) -> dict[PurePosixPath, _Content]:
@@ -123,7 +125,16 @@ def _tarred(tar: tarfile.TarFile, stream: IO[bytes]) -> dict[PurePosixPath, _Con
         return file.read()
 
     ordered = sorted(places.items(), key=lambda item: -1 if isinstance(item[1], str) else item[1].offset_data)
-    return {name: place if isinstance(place, str) else functools.partial(content, place) for name, place in ordered}
+    folders = [PurePosixPath(member.name) for member in tar.getmembers() if member.isdir()]
+    return _empty(folders, places) | {
+        name: place if isinstance(place, str) else functools.partial(content, place) for name, place in ordered
+    }
+
+
+def _empty(folders: Iterable[PurePosixPath], files: Iterable[PurePosixPath]) -> dict[PurePosixPath, _Content]:
+    """Those of ``folders`` that hold neither one of ``files`` nor another folder."""
+    full = {parent for name in (*files, *folders) for parent in name.parents}
+    return dict.fromkeys(set(folders) - full, EMPTY)
 
 
 class _Header(tarfile.TarInfo):

@@ -7,6 +7,8 @@ from pathlib import Path, PurePath
 # In lower case, besides all hidden files, such as .DS_Store and .ipynb_checkpoints.
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
+EMPTY = "a folder without images"
+
 
 def is_clutter(name: PurePath) -> bool:
     """Whether ``name``, a path below the folder that the user named, is hidden or left by a system, or lies in such."""
@@ -22,19 +24,23 @@ def clutter_notice(names: Iterable[PurePath]) -> str:
 def files(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str], list[Path]]:
     """The files that ``paths`` name, and those in the folders among them, in the order of their names.
 
-    Besides: what cannot be read, and why; and the clutter in the folders, which is not among the files.
+    Besides: what cannot be read, and why; and the clutter in the folders, which is not among the files. A folder that
+    ``paths`` name and that holds neither files nor such is among what cannot be read.
     """
     found: list[Path] = []
     unreadable: dict[Path, str] = {}
     clutter: list[Path] = []
     for path in paths:
+        before = len(found) + len(unreadable)
         for file, problem in walk(path) if path.is_dir() else [(path, None)]:
             if is_clutter(file.relative_to(path)):
                 clutter.append(file)
-            elif problem:
-                unreadable[file] = problem
-            else:
+            elif problem is None:
                 found.append(file)
+            elif problem != EMPTY:
+                unreadable[file] = problem
+        if len(found) + len(unreadable) == before:
+            unreadable[path] = EMPTY
     return found, unreadable, clutter
 
 
@@ -43,8 +49,9 @@ def walk(
 ) -> Iterable[tuple[Path, str | None]]:
     """Every file below ``folder`` in the order of names, with None, or with the reason why it cannot be read.
 
-    Links are followed. A folder that cannot be listed, or that ``enter`` accepts though links lead back to it, is given
-    as a file that cannot be read. ``above``: device and inode of the folders that ``folder`` lies in.
+    Links are followed. A folder that is EMPTY, that cannot be listed or to which a link leads back is given as a file
+    that cannot be read; one that ``enter`` refuses is left out. ``above``: device and inode of the folders that
+    ``folder`` lies in.
     """
     try:
         status = folder.stat()
@@ -56,6 +63,8 @@ def walk(
     if here in above:
         yield folder, "a link to a folder that it lies in"
         return
+    if not children:
+        yield folder, EMPTY
     for child in children:
         try:
             mode = child.stat().st_mode

@@ -12,7 +12,7 @@ from pipeline.files.errors import UserError
 from pipeline.images import archives
 from pipeline.images.catalogue import content_digest
 from pipeline.images.decoding import decode
-from pipeline.images.folders import is_clutter
+from pipeline.images.folders import EMPTY, is_clutter
 from pipeline.images.splitting import TEST_FRACTION, stratified
 
 LAYOUTS = "train/CLASS/IMAGE and test/CLASS/IMAGE, or CLASS/IMAGE"
@@ -42,6 +42,11 @@ def read(path: Path) -> tuple[TrainAndTest, tuple[str, ...], str, list[PurePosix
     for name, content in archives.read(path, choose):
         decoded[name] = decode(content, f"fetch.path: {name}")
         digests[name] = hashlib.sha256(content).hexdigest()
+    # Of a class that has clutter alone nothing else would tell.
+    full = {parent for name in decoded for parent in name.parents}
+    for name in clutter:
+        if name.parent not in full and not is_clutter(name.parent):
+            raise UserError(f"{path / name.parent}: {EMPTY}")
     below = _below_root(sorted(decoded))
     classes = sorted({name.parts[-2] for name in below.values()})
     if not 2 <= len(classes) <= MOST_CLASSES:

@@ -65,6 +65,27 @@ def test_a_broken_file_is_reported_and_the_rest_goes_on(project: Project) -> Non
     assert count == "predict: 2 of 4 images could not be read"
 
 
+def test_links_are_followed_and_what_is_no_image_is_told(project: Project) -> None:
+    folder = project.folder / "mine"
+    folder.mkdir()
+    (folder / "linked").symlink_to("../images")
+    (folder / "back").symlink_to(".")
+    (folder / "gone.png").symlink_to("nowhere")
+    for clutter in (".DS_Store", "Thumbs.db"):
+        (folder / clutter).write_bytes(b"x")
+    ended = project.call("predict", "mine", "--json", *MODEL)
+    entries = {entry["file"]: entry for entry in json.loads(ended.stdout)}
+    assert {f"mine/linked/{number:03d}.png" for number in range(60)} < set(entries)
+    told = [
+        "mine/back: a link to a folder that it lies in",
+        "mine/gone.png: a link to nowhere: No such file or directory",
+    ]
+    assert [entry["error"] for entry in entries.values() if "error" in entry] == told
+    count = "predict: 2 of 62 images could not be read"
+    notice = "predict: passed over 2 hidden or system files, among them mine/.DS_Store"
+    assert ended.stderr.splitlines() == [notice, *told, count]
+
+
 def test_a_missing_model_is_a_clear_error(project: Project) -> None:
     ended = project.call("predict", "images/000.png", "--model", "models/none.keras")
     assert (ended.returncode, ended.stderr) == (

@@ -32,5 +32,13 @@ def test_folders_are_searched_and_files_taken_as_they_are_named(tmp_path: Path) 
     assert sorted(clutter) == sorted(folder / name for name in [*CLUTTER, *behind])
 
 
+def test_a_folder_that_is_named_and_holds_no_images_is_told(tmp_path: Path) -> None:
+    folder = laid_out(tmp_path / "mine", {"cat/0.png": b"x", "bird/Thumbs.db": b"x"})
+    (folder / "dog").mkdir()
+    bird, dog = folder / "bird", folder / "dog"
+    assert files([folder]) == ([folder / "cat/0.png"], {}, [bird / "Thumbs.db"])
+    assert files([dog, bird])[:2] == ([], {dog: "a folder without images", bird: "a folder without images"})
+
+
 def test_a_notice_counts_clutter() -> None:
     assert clutter_notice([PurePath("b"), PurePath("a")]) == "passed over 2 hidden or system files, among them a"

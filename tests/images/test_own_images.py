@@ -69,6 +69,20 @@ def test_a_class_behind_a_link_is_a_class(tmp_path: Path) -> None:
         own_images.read(folder)
 
 
+@pytest.mark.parametrize("clutter", [None, ".DS_Store", "desktop.ini"])
+def test_a_class_without_images_is_named(tmp_path: Path, clutter: str | None) -> None:
+    folder = lay_out(tmp_path / "mine", 5)
+    (folder / "yellow").mkdir()
+    if clutter:
+        (folder / "yellow" / clutter).write_bytes(b"x")
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        archive.add(folder, "mine")
+    shutil.make_archive(str(tmp_path / "mine"), "zip", folder)
+    for place in (folder, tmp_path / "mine.tar", tmp_path / "mine.zip"):
+        with pytest.raises(UserError, match=r"/yellow: a folder without images"):
+            own_images.read(place)
+
+
 def test_one_level_is_divided_by_class(tmp_path: Path) -> None:
     images, _, _, _ = own_images.read(lay_out(tmp_path / "mine", 10))
     assert np.bincount(images.train.labels).tolist() == [8, 8, 8]
@@ -80,8 +94,7 @@ def keep_one(folder: Path) -> None:
 
 
 def remove_class(folder: Path) -> None:
-    for file in (folder / "test/red").iterdir():
-        file.unlink()
+    shutil.rmtree(folder / "test/red")
 
 
 @pytest.mark.parametrize(
