@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.fetch import CATALOGUE
+from pipeline.images import catalogue
 from tests.conftest import ROOT, copy_project
 
 
@@ -20,6 +22,9 @@ def test_the_committed_data_and_the_studys_baseline_are_found_again(tmp_path: Pa
     project.commit()
     project.succeed("dvc", "repro", "preprocess")
     assert project.succeed("git", "status", "--porcelain") == ""
+    known = catalogue.read(tmp_path / CATALOGUE)["cifar10-jpeg"]
+    dataset = json.loads((tmp_path / "metrics" / "dataset.json").read_text())
+    assert (dataset["content_sha256"], dataset["arrays_sha256"]) == (known.content, known.arrays)
     project.set_params(**{"train.seeds": [100]})
     project.succeed("dvc", "repro", "evaluate@baseline")
     figures = json.loads((tmp_path / "metrics" / "baseline.json").read_text())["test"]
