@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,13 @@ from sklearn.metrics import confusion_matrix
 
 from pipeline.console import command
 from pipeline.evaluation import calibration
-from pipeline.evaluation.intervals import Comparison, compare
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
 from pipeline.files.artefacts import atomic_write, write_csv, write_json, write_text
 from pipeline.files.runs import Run, trials_in_git
 from pipeline.params import reading
-from pipeline.reporting import document, model_card, plots, published, results, search_plot
+from pipeline.reporting import comparisons, document, model_card, plots, published, results, search_plot
+from pipeline.reporting.comparisons import Answer
 from pipeline.reporting.results import Results
 from pipeline.runtime import fingerprints
 
@@ -24,7 +23,7 @@ FIGURES = Path("metrics/figures")
 GRID = 3, 5
 
 
-def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> None:
+def write_summary(measured: Results, answers: Mapping[str, Answer]) -> None:
     """metrics/summary.json and the models that it selects: of each run the seed with the best validation accuracy."""
     summary = {}
     for name, run in (("selected", measured.selected), ("selected_study", measured.select(published.STUDY_GROUPS))):
@@ -34,7 +33,7 @@ def write_summary(measured: Results, comparisons: Mapping[str, Comparison]) -> N
         with atomic_write(Path("models", f"{name.replace('_', '-')}.keras")) as temporary:
             shutil.copyfile(run.model(measured.runs[run].best_seed), temporary)
     write_json(Path("metrics/summary.json"), summary)
-    write_json(Path("metrics/comparisons.json"), {question: asdict(entry) for question, entry in comparisons.items()})
+    write_json(Path("metrics/comparisons.json"), answers)
 
 
 def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[calibration.Bin]:
@@ -78,15 +77,12 @@ def main() -> None:
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), dataset.class_names()
     sections = published.sections(measured.runs)
-    comparisons = {
-        question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))
-        for question, (first, second) in published.questions(measured.runs).items()
-    }
+    answers = comparisons.answers(measured, sections)
     fingerprints.check("report")
-    write_summary(measured, comparisons)
+    write_summary(measured, answers)
     reliability = draw_selected(measured, measured.selected, names)
     draw_runs(measured, sections, names)
-    write_text(Path("metrics/report.md"), document.report(measured, sections, comparisons))
+    write_text(Path("metrics/report.md"), document.report(measured, sections, answers))
     write_text(Path("metrics/model_card.md"), model_card.card(params, measured, reliability))
     print(document.overview(measured))
 

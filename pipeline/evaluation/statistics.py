@@ -1,5 +1,6 @@
 """A score over seeds: mean, standard deviation and number."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ class Statistic:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Statistic":
         """The statistic of at least one value."""
-        std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        # Equal values have no spread, and not what rounding their mean leaves of one.
+        std = None if len(values) < 2 else 0.0 if np.ptp(values) == 0 else float(np.std(values, ddof=1))
         return cls(float(np.mean(values)), len(values), std)
 
     @classmethod
@@ -28,6 +30,11 @@ class Statistic:
     def as_json(self) -> dict[str, float]:
         """What a metrics file holds: no ``n``, which a run has once, and no ``std`` where there is none."""
         return {"mean": self.mean} | ({} if self.std is None else {"std": self.std})
+
+    @property
+    def finite(self) -> bool:
+        """Whether mean and deviation are numbers."""
+        return math.isfinite(self.mean) and (self.std is None or math.isfinite(self.std))
 
     def __str__(self) -> str:
         spread = "" if self.std is None else f" ± {self.std:.4f}"

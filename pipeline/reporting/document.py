@@ -3,17 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.evaluation.intervals import Comparison, Interval
+from pipeline.reporting import comparisons
+from pipeline.reporting.comparisons import Answer
 from pipeline.reporting.errata import errata
 from pipeline.reporting.markdown import table
-from pipeline.reporting.published import STUDY_GROUPS, StudySection, questions
-from pipeline.reporting.replication import (
-    TOLERANCE,
-    conclusion,
-    conclusions,
-    differing_accuracies,
-    reported_differences,
-)
+from pipeline.reporting.published import STUDY_GROUPS, StudySection
+from pipeline.reporting.replication import TOLERANCE, differing_accuracies
 from pipeline.reporting.results import Results
 
 
@@ -85,29 +80,9 @@ def searches(section: StudySection, results: Results) -> str:
     return f"{table(header, rows)}\n\n{_SEARCHES}"
 
 
-def compared(comparisons: Mapping[str, Comparison], reported: Mapping[str, float]) -> str:
-    """The study's comparisons with both intervals, beside the differences that it reports."""
-
-    def interval(bounds: Interval | None) -> str:
-        return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
-
-    header = ["question", "difference", "95 % over seeds", "95 % over images", "larger than the spread?"]
-    rows = [
-        [question, f"{c.difference:+.4f}", interval(c.over_seeds), interval(c.over_images), c.verdict]
-        for question, c in comparisons.items()
-    ]
-    if not reported:
-        return table(header, rows)
-    for row, (question, c) in zip(rows, comparisons.items(), strict=True):
-        known = question in reported
-        row += [f"{reported[question]:+.4f}", conclusion(c, reported[question]) or ""] if known else ["", ""]
-    return f"{table([*header, 'reported', 'the study'], rows)}\n\n{conclusions(comparisons, reported)}"
-
-
-def report(results: Results, sections: Sequence[StudySection], comparisons: Mapping[str, Comparison]) -> str:
-    """The whole report."""
-    comparable = results.dataset["dataset"] in ("cifar10", "cifar10-jpeg")
-    reported = reported_differences(sections, questions(results.runs)) if comparable else {}
+def report(results: Results, sections: Sequence[StudySection], answers: Mapping[str, Answer]) -> str:
+    """The whole report; ``answers`` are those to the questions that the study asks."""
+    comparable = results.comparable
     selected, study = results.selected, results.select(STUDY_GROUPS)
     class_rows = [
         [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['images'].mean:.0f}"]
@@ -139,13 +114,7 @@ def report(results: Results, sections: Sequence[StudySection], comparisons: Mapp
             f"## Accuracies that differ by more than {TOLERANCE}",
             differing_accuracies(sections, results),
         ]
-    texts += [
-        "# Comparisons that the study draws",
-        "Difference in test accuracy, first less second. Over seeds: Student's t for paired runs, which answers "
-        "whether another training would agree. Over images: a paired bootstrap, which answers only whether these "
-        "very models differ.",
-        compared(comparisons, reported),
-    ]
+    texts += ["# Comparisons that the study draws", *comparisons.texts(results, answers)]
     if comparable:
         texts.append("# What the study got wrong")
         texts += [f"{n}. {wrong} **{here}**" for n, (wrong, here) in enumerate(errata(results), start=1)]

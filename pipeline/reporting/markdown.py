@@ -1,8 +1,12 @@
-"""Markdown tables."""
+"""Markdown tables, and what stands in their cells."""
 
 from collections.abc import Sequence
 
 from tabulate import tabulate
+
+from pipeline.evaluation.intervals import Interval
+
+SMALLEST_P = 0.0001
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -10,3 +14,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     alignment = ["left", *["right"] * (len(header) - 1)]
     text = tabulate(rows, header, tablefmt="pipe", colalign=alignment if rows else None, disable_numparse=True)
     return str(text)
+
+
+def interval(bounds: Interval | None) -> str:
+    """A cell for the interval of a difference; empty where it cannot be computed."""
+    return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
+
+
+def probability(p: float | None) -> str:
+    """A cell for a p; empty where it cannot be computed."""
+    if p is None:
+        return ""
+    return f"{p:.4f}" if p >= SMALLEST_P else f"< {SMALLEST_P}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 
 REPORTED = Path("pipeline/reporting/reported.yaml")
@@ -40,12 +41,32 @@ def sections(declared: Collection[Run]) -> list[StudySection]:
     return result
 
 
+def comparisons() -> dict[str, tuple[str, str]]:
+    """All declared comparisons: by question the names of two runs, whether these are there or not.
+
+    Raises :class:`UserError` where an entry is not a question of its own with two runs.
+    """
+    try:
+        content = yaml.safe_load(COMPARISONS.read_text(encoding="utf-8")) or []
+    except yaml.YAMLError as error:
+        raise UserError(f"{COMPARISONS} is not YAML: {' '.join(str(error).split())}") from None
+    found: dict[str, tuple[str, str]] = {}
+    for number, entry in enumerate(content if isinstance(content, list) else [content], start=1):
+        match entry:
+            case {"question": str(question), "runs": [str(first), str(second)]} if first != second:
+                if question in found:
+                    raise UserError(f"{COMPARISONS}: entry {number} has the question {question!r} again")
+                found[question] = first, second
+            case _:
+                raise UserError(f"{COMPARISONS}: entry {number} is {entry!r}; allowed: question, and runs: two runs")
+    return found
+
+
 def questions(declared: Collection[Run]) -> dict[str, tuple[Run, Run]]:
-    """The comparisons that the study draws between two declared runs, by question."""
-    content: list[dict[str, Any]] = yaml.safe_load(COMPARISONS.read_text(encoding="utf-8"))
+    """The declared comparisons of which both runs are among ``declared``, by question."""
     by_name = {str(run): run for run in declared}
     return {
-        entry["question"]: (by_name[entry["runs"][0]], by_name[entry["runs"][1]])
-        for entry in content
-        if all(name in by_name for name in entry["runs"])
+        question: (by_name[first], by_name[second])
+        for question, (first, second) in comparisons().items()
+        if first in by_name and second in by_name
     }

@@ -1,9 +1,9 @@
-"""What repeats say about the study: which reported scores were found again, and which conclusions hold."""
+"""What the study reports beside what was measured: which accuracies were found again, and its differences."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from pipeline.evaluation.intervals import CONFIDENCE, Comparison, prediction_interval
+from pipeline.evaluation.intervals import CONFIDENCE, prediction_interval
 from pipeline.files.runs import Run
 from pipeline.reporting.published import StudySection
 from pipeline.reporting.results import Results
@@ -12,8 +12,6 @@ from pipeline.reporting.results import Results
 TOLERANCE = 0.01
 # As many decimals as the study reports.
 DECIMALS = 4
-
-HOLDS, NOISE, WRONG = "holds", "noise", "wrong"
 
 
 def differing_accuracies(sections: Sequence[StudySection], results: Results) -> str:
@@ -58,29 +56,3 @@ def reported_differences(
         for question, (first, second) in questions.items()
         if first in accuracies and second in accuracies
     }
-
-
-def conclusion(comparison: Comparison, reported: float) -> str | None:
-    """What becomes of the reported difference; None where one seed says nothing about the spread."""
-    if comparison.over_seeds is None:
-        return None
-    low, high = comparison.over_seeds
-    if low <= 0 <= high:
-        return NOISE
-    return HOLDS if comparison.difference * reported > 0 else WRONG
-
-
-def conclusions(comparisons: Mapping[str, Comparison], reported: Mapping[str, float]) -> str:
-    """A Markdown list: the questions that were answered as the study did, not at all, and the other way round."""
-    if any(comparison.over_seeds is None for comparison in comparisons.values()):
-        return "With one seed nothing is known of the spread: none of the study's conclusions can be judged."
-    titles = {
-        HOLDS: "As the study concludes, and larger than the spread over seeds",
-        NOISE: "Within the spread over seeds, so that the study's single runs could not tell",
-        WRONG: "The other way round than the study concludes",
-    }
-    lines = []
-    for kind, title in titles.items():
-        found = [question for question, value in reported.items() if conclusion(comparisons[question], value) == kind]
-        lines.append(f"- {title} ({len(found)} of {len(reported)}): {' '.join(found) or 'none.'}")
-    return "\n".join(lines)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
 from pipeline.files.artefacts import read_csv, read_json
+from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
 from pipeline.params.reading import Params
 from pipeline.params.runs import declared
@@ -66,6 +67,11 @@ class Results:
     dataset: Mapping[str, Any]
     split: Mapping[str, Any]
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the images are those of the study, so that its scores may stand beside these."""
+        return self.dataset["dataset"] in ("cifar10", "cifar10-jpeg")
+
     def select(self, groups: Sequence[str]) -> Run:
         """The run of ``groups`` with the highest mean validation accuracy; of equals the first in their order."""
         candidates = [run for run in self.runs if run.group in groups]
@@ -93,6 +99,7 @@ def read(params: Params) -> Results:
             if run.name in summary:
                 own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
                 found[run] = _run_result(summary[run.name], own)
+                _check(found[run], f"{group_file(group)}: {run.name}")
             else:
                 missing.append(run)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
@@ -127,6 +134,13 @@ def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[
     )
 
 
+def _check(result: RunResult, place: str) -> None:
+    for split, scores in (("val", result.val), ("test", result.test)):
+        for name, score in scores.items():
+            if not score.finite:
+                raise UserError(f"{place}: {split} {name} is {score}; allowed: finite numbers")
+
+
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:
     return SearchResult(entry["trials"], entry["epochs"], entry["val_accuracy"], entry["hyperparameters"], entry)
 
@@ -136,7 +150,9 @@ def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray
     return np.load(f"data/predictions/{run.group}/labels.npy"), np.load(run.predictions(seed))
 
 
-def correct(run: Run, seeds: Sequence[int]) -> list[npt.NDArray[np.bool_]]:
-    """For each seed which test images its model names correctly, bool (n,)."""
+def correct(run: Run, seeds: Sequence[int]) -> npt.NDArray[np.float64]:
+    """For each test image, (n,), the share of ``seeds`` whose models name it correctly."""
     pairs = (predictions(run, seed) for seed in seeds)
-    return [probabilities.argmax(axis=1) == labels for labels, probabilities in pairs]
+    right = np.stack([probabilities.argmax(axis=1) == labels for labels, probabilities in pairs])
+    share: npt.NDArray[np.float64] = right.mean(axis=0, dtype=np.float64)
+    return share

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.evaluation.intervals import compare
 from pipeline.params import reading
-from pipeline.reporting import document, published, results
+from pipeline.reporting import comparisons, document, published, results
 from tests.conftest import Project
 
 STAGES = {
@@ -122,12 +121,9 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
 ) -> None:
     monkeypatch.chdir(reproduced.folder)
     measured = results.read(reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune"))
-    measured = replace(measured, dataset={**measured.dataset, "dataset": "cifar10"})
-    comparisons = {
-        question: compare(results.correct(first, measured.seeds), results.correct(second, measured.seeds))
-        for question, (first, second) in published.questions(measured.runs).items()
-    }
-    text = document.report(measured, published.sections(measured.runs), comparisons)
+    measured = replace(measured, dataset={**measured.dataset, "dataset": "cifar10-jpeg"})
+    sections = published.sections(measured.runs)
+    text = document.report(measured, sections, comparisons.answers(measured, sections))
     reported = {"0.3860", "0.5095", "0.5198", "0.5101", "0.5017", "0.5051", "0.4986"}
     assert {figure for figure in reported if figure in text} == reported
     assert "9. Results lived in pickles" in text
@@ -135,8 +131,8 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     assert "ablation/headline" not in text
     # 0.5095 for the shallow network, 0.5198 for the medium one
     (row,) = [line for line in text.splitlines() if line.startswith("| Scale: medium better than shallow?")]
-    assert re.search(r"\| +\+0\.0103 \| +\|$", row)
-    assert "With one seed nothing is known of the spread" in text
+    assert re.search(r"\| +\+0\.0103 \| +\| +unknown: one seed \|$", row)
+    assert "cannot be computed: one seed has no spread" in text
 
 
 def test_only_evaluate_reads_the_test_images(clean: Project) -> None:

@@ -1,20 +1,11 @@
-"""What repeats say about the study: the accuracies that differ, and what becomes of its conclusions."""
+"""What the study reports beside what was measured: the accuracies that differ, and the differences that it reports."""
 
 import pytest
 
-from pipeline.evaluation.intervals import Comparison
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.runs import Run
 from pipeline.reporting.published import StudySection
-from pipeline.reporting.replication import (
-    HOLDS,
-    NOISE,
-    WRONG,
-    conclusion,
-    conclusions,
-    differing_accuracies,
-    reported_differences,
-)
+from pipeline.reporting.replication import differing_accuracies, reported_differences
 from pipeline.reporting.results import Results, RunResult
 
 A, B, C = (Run("ablation", name) for name in "abc")
@@ -49,33 +40,6 @@ def test_seeds_that_agree_leave_room_for_no_other() -> None:
     assert ", 0 have" in differing_accuracies([section], measured(a=[0.105, 0.105, 0.105]))
 
 
-def compared(low: float, high: float) -> Comparison:
-    return Comparison((low + high) / 2, (low, high), (low, high), 3)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "reported", "expected"),
-    [
-        (0.01, 0.02, 0.003, HOLDS),
-        (-0.02, -0.01, -0.003, HOLDS),
-        (-0.01, 0.02, 0.003, NOISE),
-        (0.0, 0.02, 0.003, NOISE),
-        (0.01, 0.02, -0.003, WRONG),
-        (-0.02, -0.01, 0.003, WRONG),
-    ],
-)
-def test_a_conclusion_holds_only_beyond_the_spread_and_in_its_own_direction(
-    low: float, high: float, reported: float, expected: str
-) -> None:
-    assert conclusion(compared(low, high), reported) == expected
-
-
-def test_one_seed_decides_nothing() -> None:
-    comparison = Comparison(0.01, None, (0.005, 0.015), 1)
-    assert conclusion(comparison, 0.01) is None
-    assert "none of the study's conclusions" in conclusions({"first?": comparison}, {"first?": 0.01})
-
-
 def test_a_run_that_the_study_trained_twice_counts_with_its_mean() -> None:
     sections = [
         StudySection("study_a", "A", {A: {"accuracy": 0.50}, B: {"accuracy": 0.52}}),
@@ -84,10 +48,3 @@ def test_a_run_that_the_study_trained_twice_counts_with_its_mean() -> None:
     differences = reported_differences(sections, {"A?": (A, B), "unreported": (A, C)})
     assert differences == {"A?": pytest.approx(0)}
     assert reported_differences(sections[:1], {"A?": (A, B)}) == {"A?": pytest.approx(-0.02)}
-
-
-def test_each_question_is_named_under_its_answer() -> None:
-    comparisons = {"first?": compared(0.01, 0.02), "second?": compared(-0.01, 0.02), "third?": compared(0.01, 0.02)}
-    lines = conclusions(comparisons, {"first?": 0.01, "second?": 0.01}).splitlines()
-    assert [line.partition(": ")[2] for line in lines] == ["first?", "second?", "none."]
-    assert "(1 of 2)" in lines[0]

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.artefacts import write_csv, write_json
+from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
 from pipeline.reporting import results
@@ -107,6 +108,19 @@ def test_without_the_baseline_there_is_no_naive_classifier(measured: Results) ->
     again = results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
     assert again.naive is None
     assert BASELINE in again.missing
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("val", {"mean": float("nan")}), ("test", {"mean": 0.5, "std": float("inf")})]
+)
+def test_a_score_that_is_no_number_is_named_and_gets_into_no_page(
+    part: str, value: dict[str, float], measured: Results
+) -> None:
+    write_json(group_file("scale"), {"shallow": entry(0.5) | {part: {"accuracy": value}}})
+    with pytest.raises(
+        UserError, match=rf"metrics/scale\.json: shallow: {part} accuracy is .*(nan|inf); allowed: finite"
+    ):
+        results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
 
 
 def test_the_highest_mean_validation_accuracy_is_selected_and_of_equals_the_first(measured: Results) -> None:
