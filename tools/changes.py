@@ -1,129 +1,176 @@
-"""What two revisions differ in, as DVC sees it: parameters, metrics with their spread over seeds, plots."""
+"""What two revisions differ in: parameters, metrics with their spread over seeds, plots; and what cannot be read."""
 
 import json
 import math
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
-from scipy import stats
-
+from pipeline.evaluation.comparison import SIGNIFICANCE, Comparison, compare
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.errors import UserError
-
-# Two-sided: a difference that chance alone makes less often is called one.
-SIGNIFICANCE = 0.05
+from pipeline.params.reading import PARAMS
+from tools import revisions
 
 _MORE_IS_BETTER = ("accuracy", "precision", "recall", "f1")
 _LESS_IS_BETTER = ("loss",)
-
-Verdict = Literal["better", "worse", "within the spread", "one seed: unknown", "changed", "new", "removed"]
+# The report's, made of the other files' scores.
+_COMPARISONS = "metrics/comparisons.json"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One score before and after; None where it does not exist."""
+    """One score before and after; None where it does not exist.
+
+    ``missing`` says that its run is there and this score of it is not, or holds nothing.
+    """
 
     path: str
     name: str
     before: Statistic | None
     after: Statistic | None
+    missing: bool = False
 
     @property
-    def verdict(self) -> Verdict:
+    def comparison(self) -> Comparison | None:
+        """The score after less that before; None where one does not exist, or where neither direction is better."""
+        if self.before is None or self.after is None or self._measure not in (*_MORE_IS_BETTER, *_LESS_IS_BETTER):
+            return None
+        return compare(self.after, self.before)
+
+    @property
+    def verdict(self) -> str:
         """What the change means, given its direction and, by Welch's t-test, the spread over seeds."""
+        if not all(side.finite for side in (self.before, self.after) if side is not None):
+            return "not a number"
+        if self.missing:
+            return "missing"
         if self.before is None or self.after is None:
             return "new" if self.before is None else "removed"
-        # Of "val.accuracy", or "selected.val_accuracy" in the summary.
-        measure = self.name.rpartition(".")[2].rpartition("_")[2]
-        if measure not in (*_MORE_IS_BETTER, *_LESS_IS_BETTER):
+        comparison = self.comparison
+        if comparison is None:
             return "changed"
-        if self.before.std is None or self.after.std is None:
-            return "one seed: unknown"
-        if _probability(self.before, self.after) >= SIGNIFICANCE:
-            return "within the spread"
-        return "better" if (self.after.mean > self.before.mean) == (measure in _MORE_IS_BETTER) else "worse"
+        if comparison.p is None:
+            return f"unknown: {comparison.problem}"
+        if comparison.p >= SIGNIFICANCE:
+            return "not told apart"
+        return "better" if (comparison.difference > 0) == (self._measure in _MORE_IS_BETTER) else "worse"
+
+    @property
+    def _measure(self) -> str:
+        """The "accuracy" of "val.accuracy", or of "selected.val_accuracy" in the summary."""
+        return self.name.rpartition(".")[2].rpartition("_")[2]
 
 
-def _probability(before: Statistic, after: Statistic) -> float:
-    """That chance alone makes two means differ so much."""
-    if before.std == after.std == 0:
-        return 0.0 if before.mean != after.mean else 1.0
-    test = stats.ttest_ind_from_stats(
-        before.mean, before.std, before.n, after.mean, after.std, after.n, equal_var=False
-    )
-    return 1.0 if math.isnan(test.pvalue) else float(test.pvalue)
+def unreadable(revision: str) -> list[str]:
+    """A line for params.yaml and each metrics file that cannot be read at ``revision`` or in the work tree."""
+    found = []
+    for path in [str(PARAMS), _COMPARISONS, *_metrics_files(revision)]:
+        for side in (revision, None):
+            try:
+                revisions.parsed(side, path)
+            except UserError as error:
+                found.append(str(error))
+    return found
 
 
-def parameters(revision: str) -> list[tuple[str, Any, Any]]:
-    """Name, value at ``revision`` and value in the work tree of every parameter that changed."""
-    changed = _diff("params", revision)
+def parameters(revision: str) -> list[tuple[str, Any, Any]] | None:
+    """Name, value at ``revision`` and value in the work tree of every parameter that changed; None if unreadable."""
+    try:
+        for side in (revision, None):
+            revisions.parsed(side, str(PARAMS))
+    except UserError:
+        return None
+    changed = json.loads(revisions.run("dvc", "params", "diff", "--json", revision))
     return [
         (name, entry.get("old"), entry.get("new")) for entries in changed.values() for name, entry in entries.items()
     ]
 
 
 def metrics(revision: str) -> list[Change]:
-    """Every score whose mean changed between ``revision`` and the work tree."""
-    return [
-        Change(path, name, before, after)
-        for path, entries in _diff("metrics", revision, "--all").items()
-        for name, before, after in _statistics(entries)
-        if before != after and (before is None or after is None or before.mean != after.mean)
-    ]
+    """Every score whose mean changed between ``revision`` and the work tree, and every one that is no number.
+
+    Files that :func:`unreadable` names are left out.
+    """
+    found: list[Change] = []
+    for path in _metrics_files(revision):
+        try:
+            before, after = (revisions.parsed(side, path) or {} for side in (revision, None))
+        except UserError:
+            continue
+        found += _changes(path, before, after)
+    return found
 
 
-def _statistics(entries: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Statistic | None, Statistic | None]]:
-    """Put "val.accuracy.mean", ".std" and the run's "n" together again."""
-    for leaf, entry in entries.items():
-        name, _, kind = leaf.rpartition(".")
-        if kind == "mean":
-            yield name, _statistic(entries, name, "old"), _statistic(entries, name, "new")
-        elif kind not in ("std", "n") and all(isinstance(entry.get(side, 0), int | float) for side in ("old", "new")):
-            before, after = (Statistic(entry[side], 1) if side in entry else None for side in ("old", "new"))
-            yield leaf, before, after
+def answers(revision: str) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """The declared comparisons whose verdict changed, by question, with what the report says of each on both sides."""
+    try:
+        sides = [revisions.parsed(side, _COMPARISONS) or {} for side in (revision, None)]
+    except UserError:
+        return []
+    before, after = ({key: value for key, value in side.items() if isinstance(value, dict)} for side in sides)
+    pairs = [(question, before.get(question, {}), after.get(question, {})) for question in sorted({*before, *after})]
+    return [(question, old, new) for question, old, new in pairs if old.get("verdict") != new.get("verdict")]
 
 
-def _statistic(entries: Mapping[str, Mapping[str, Any]], name: str, side: str) -> Statistic | None:
-    mean, std = (entries.get(f"{name}.{kind}", {}).get(side) for kind in ("mean", "std"))
-    # A run has one n for all its scores: the nearest around the score.
-    parents = [name.rsplit(".", depth)[0] for depth in range(name.count(".") + 1)]
-    counts = (entries.get(path, {}).get(side) for path in (*(f"{parent}.n" for parent in parents), "n"))
-    n = next((int(count) for count in counts if count is not None), 1)
-    return None if mean is None else Statistic(mean, n, std)
+def _metrics_files(revision: str) -> list[str]:
+    both = revisions.names(revision, "metrics") | {path.as_posix() for path in Path("metrics").rglob("*.json")}
+    return sorted(path for path in both if path.endswith(".json") and path != _COMPARISONS)
+
+
+def _changes(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    earlier, later = dict(_statistics(old)), dict(_statistics(new))
+    for name in {**later, **earlier}:
+        before, after = earlier.get(name), later.get(name)
+        empty = any(name in scores and scores[name] is None for scores in (earlier, later))
+        # Where a run's n is left, the run was not removed.
+        run = new.get(name.partition(".")[0])
+        left = "n" in new or (isinstance(run, dict) and "n" in run)
+        change = Change(path, name, before, after, missing=empty or (name not in later and left))
+        equal = before is not None and after is not None and before.mean == after.mean
+        if not equal or change.verdict == "not a number":
+            yield change
+
+
+def _statistics(entry: Mapping[str, Any], n: Any = 1, prefix: str = "") -> Iterator[tuple[str, Statistic | None]]:
+    """Every score by its dotted name; None where it holds nothing. A run has one ``n`` for all its scores."""
+    n = entry.get("n", n)
+    for key, value in entry.items():
+        name = f"{prefix}{key}"
+        if not isinstance(value, dict):
+            if key != "n" and (value is None or isinstance(value, int | float)):
+                yield name, _statistic({"mean": value}, 1)
+        elif "mean" in value or "std" in value:
+            yield name, _statistic(value, value.get("n", n))
+        else:
+            yield from _statistics(value, n, f"{name}.")
+
+
+def _statistic(entry: Mapping[str, Any], n: Any) -> Statistic | None:
+    mean, std = entry.get("mean"), entry.get("std")
+    if mean is None:
+        return None
+    whole = all(isinstance(value, int | float) for value in (mean, std or 0)) and isinstance(n, int)
+    return Statistic(mean, n, std) if whole else Statistic(math.nan, 0)
 
 
 def plots(revision: str) -> list[str]:
     """Paths of the plots in metrics/ that differ between ``revision`` and the work tree."""
-    changed = _run("git", "diff", "--name-only", "-z", revision, "--", "metrics")
-    untracked = _run("git", "ls-files", "--others", "--exclude-standard", "-z", "--", "metrics")
+    changed = revisions.run("git", "diff", "--name-only", "-z", revision, "--", "metrics")
+    untracked = revisions.run("git", "ls-files", "--others", "--exclude-standard", "-z", "--", "metrics")
     paths = {path.decode() for path in (changed + untracked).split(b"\0") if path}
     return sorted(path for path in paths if path.endswith(".png"))
 
 
 def plot(revision: str, path: str) -> bytes | None:
     """A plot as it was at ``revision``; None if it was not there."""
-    known = _run("git", "ls-tree", "--name-only", revision, "--", path)
-    return _run("git", "show", f"{revision}:{path}") if known else None
+    return revisions.content(revision, path)
 
 
 def commit(revision: str) -> str:
     """The commit that ``revision`` names. Raises :class:`UserError` if there is none."""
     try:
-        return _run("git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
+        return revisions.run("git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
     except UserError:
         raise UserError(f"REV is {revision}, which git does not know here; allowed: a branch, tag or commit") from None
-
-
-def _diff(kind: str, revision: str, *options: str) -> dict[str, dict[str, dict[str, Any]]]:
-    result: dict[str, dict[str, dict[str, Any]]] = json.loads(_run("dvc", kind, "diff", "--json", *options, revision))
-    return result
-
-
-def _run(*words: str) -> bytes:
-    ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git and dvc, no shell
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(f"{' '.join(words)}: {said[-1] if said else f'exit code {ended.returncode}'}")
-    return ended.stdout

@@ -4,42 +4,81 @@ python -m tools.review REV writes review/review.md and, beside it, the plots of 
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.console import command
+from pipeline.evaluation.comparison import SIGNIFICANCE
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.artefacts import atomic_write, write_text
-from pipeline.reporting.markdown import table
-from tools import changes
+from pipeline.reporting.markdown import interval, probability, table
+from tools import changes, staleness
 from tools.changes import Change
 
 FOLDER = Path("review")
 
 
-def parameter_table(changed: Sequence[tuple[str, object, object]]) -> str:
-    """The parameters that changed."""
+def parameter_table(changed: Sequence[tuple[str, object, object]] | None) -> str:
+    """The parameters that changed; None where they cannot be read."""
+    if changed is None:
+        return "Not compared: params.yaml cannot be read."
     rows = [[f"`{name}`", _value(before), _value(after)] for name, before, after in changed]
     return table(["parameter", "before", "after"], rows) if rows else "No parameter changed."
 
 
 def metric_table(changed: Sequence[Change]) -> str:
     """The scores that changed, worst first, each with what the change means."""
-    order = ("worse", "better", "one seed: unknown", "removed", "new", "changed", "within the spread")
+    order = ("not a number", "missing", "worse", "better", "unknown", "removed", "new", "changed", "not told apart")
     rows = [
         [
             change.path.removeprefix("metrics/").removesuffix(".json"),
             change.name,
             _statistic(change.before),
             _statistic(change.after),
-            f"{change.after.mean - change.before.mean:+.4f}" if change.before and change.after else "",
+            _difference(change),
+            interval(change.comparison.over_seeds if change.comparison else None),
+            probability(change.comparison.p if change.comparison else None),
             change.verdict,
         ]
-        for change in sorted(changed, key=lambda change: order.index(change.verdict))
+        for change in sorted(changed, key=lambda c: (order.index(c.verdict.partition(":")[0]), c.path, c.name))
     ]
-    return (
-        table(["metrics", "score", "before", "after", "difference", "verdict"], rows) if rows else "No metric changed."
+    header = ["metrics", "score", "before", "after", "difference", "95 % interval", "p", "verdict"]
+    return table(header, rows) if rows else "No metric changed."
+
+
+def answer_table(changed: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
+    """The declared comparisons whose verdict changed."""
+    rows = [
+        [question, *(cell for side in sides for cell in (probability(side.get("holm_p")), side.get("verdict", "")))]
+        for question, *sides in changed
+    ]
+    header = ["question", "Holm's p before", "verdict before", "Holm's p after", "verdict after"]
+    return table(header, rows) if rows else "No verdict changed."
+
+
+def chance(changed: Sequence[Change]) -> str:
+    """What the marks mean, and how many of them chance alone would make."""
+    tested = sum(change.comparison is not None and change.comparison.p is not None for change in changed)
+    text = (
+        f"Better or worse: p of Welch's t-test over seeds is below {SIGNIFICANCE}. Not told apart: these seeds cannot "
+        "tell, which does not say that nothing changed. Unknown: p cannot be computed, for the reason named."
     )
+    if not tested:
+        return text
+    return (
+        f"{text} Of the {tested} scores that were tested, chance alone would mark about {tested * SIGNIFICANCE:.1f} "
+        "better or worse."
+    )
+
+
+def warnings(commit: str) -> list[str]:
+    """What cannot be read, and what the report does not belong to."""
+    stale = staleness.of_report()
+    lines = [f"**{line}**" for line in changes.unreadable(commit)]
+    if stale:
+        lines.append(f"**The report is stale**: {'; '.join(stale)}. `dvc repro report` makes it anew.")
+    return lines
 
 
 def plot_table(revision: str, paths: Sequence[str]) -> str:
@@ -61,8 +100,16 @@ def _copy(content: bytes | None, side: str, path: str) -> str:
     return f"![{side}]({name.as_posix()})"
 
 
+def _difference(change: Change) -> str:
+    if change.before is None or change.after is None or change.verdict == "not a number":
+        return ""
+    return f"{change.after.mean - change.before.mean:+.4f}"
+
+
 def _statistic(statistic: Statistic | None) -> str:
-    return "" if statistic is None else str(statistic)
+    if statistic is None:
+        return ""
+    return str(statistic) if statistic.finite else "not a number"
 
 
 def _value(value: object) -> str:
@@ -78,13 +125,16 @@ def main(revision: str) -> None:
     text = "\n\n".join(
         [
             f"# The work tree against {revision} ({commit[:10]})",
-            f"{len(parameters)} parameters, {len(metrics)} metrics ({counts['better']} better, {counts['worse']} "
+            *warnings(commit),
+            f"{len(parameters or [])} parameters, {len(metrics)} metrics ({counts['better']} better, {counts['worse']} "
             f"worse) and {len(plots)} plots changed.",
             "## Parameters",
             parameter_table(parameters),
             "## Metrics",
-            "Better or worse: beyond what chance makes of the spread over seeds (Welch's t-test, 5 %).",
+            chance(metrics),
             metric_table(metrics),
+            "## Declared comparisons",
+            answer_table(changes.answers(commit)),
             "## Plots",
             plot_table(commit, plots),
         ]

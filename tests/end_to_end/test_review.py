@@ -1,12 +1,25 @@
-"""The reviewer's page: verdicts, and the whole of it on a real change."""
+"""The reviewer's page: verdicts, what cannot be read, whether the report is stale, and the whole of it on a change."""
+
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.statistics import Statistic
 from pipeline.reporting import plots
+from pipeline.runtime import fingerprints
 from tests.conftest import Project
+from tools import changes, review, staleness
 from tools.changes import Change
+
+NAN = float("nan")
 
 
 def change(name: str, before: Statistic | None, after: Statistic | None) -> Change:
@@ -20,17 +33,232 @@ def change(name: str, before: Statistic | None, after: Statistic | None) -> Chan
         ("val.accuracy", Statistic(0.52, 3, 0.001), Statistic(0.50, 3, 0.001), "worse"),
         ("val.loss", Statistic(1.40, 3, 0.001), Statistic(1.50, 3, 0.001), "worse"),
         ("val.loss", Statistic(1.50, 3, 0.001), Statistic(1.40, 3, 0.001), "better"),
-        ("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(0.51, 3, 0.02), "within the spread"),
-        ("val.accuracy", Statistic(0.50, 1, None), Statistic(0.60, 1, None), "one seed: unknown"),
-        ("val.accuracy", Statistic(0.50, 3, 0.0), Statistic(0.51, 3, 0.0), "better"),
+        ("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(0.51, 3, 0.02), "not told apart"),
+        ("val.accuracy", Statistic(0.50, 1, None), Statistic(0.60, 1, None), "unknown: one seed"),
+        ("val.accuracy", Statistic(0.50, 3, 0.01), Statistic(0.60, 3, None), "unknown: no spread given"),
+        ("val.accuracy", Statistic(0.50, 3, 0.0), Statistic(0.51, 3, 0.0), "unknown: no spread in either run"),
+        ("val.accuracy", Statistic(0.50, 3, 0.0), Statistic(0.52, 3, 0.001), "better"),
         ("selected.val_accuracy", Statistic(0.50, 3, 0.001), Statistic(0.52, 3, 0.001), "better"),
         ("epochs", Statistic(50, 3, 0.0), Statistic(40, 3, 0.0), "changed"),
         ("val.accuracy", None, Statistic(0.50, 3, 0.02), "new"),
         ("val.accuracy", Statistic(0.50, 3, 0.02), None, "removed"),
+        ("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(NAN, 3, 0.02), "not a number"),
+        ("val.accuracy", Statistic(NAN, 3, 0.02), Statistic(0.50, 3, 0.02), "not a number"),
+        ("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(0.50, 3, NAN), "not a number"),
+        ("val.accuracy", None, Statistic(NAN, 3, 0.02), "not a number"),
+        ("epochs", Statistic(50, 3, 0.0), Statistic(float("inf"), 3, 0.0), "not a number"),
     ],
 )
 def test_verdicts(name: str, before: Statistic | None, after: Statistic | None, verdict: str) -> None:
     assert change(name, before, after).verdict == verdict
+
+
+def test_a_change_has_the_interval_and_p_of_the_reports_comparisons() -> None:
+    before, after = Statistic(0.50, 3, 0.01), Statistic(0.51, 3, 0.02)
+    assert change("val.accuracy", before, after).comparison == compare(after, before)
+    assert change("epochs", before, after).comparison is None
+
+
+def test_the_page_says_how_many_marks_chance_alone_would_make() -> None:
+    tested = [change("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(0.51, 3, 0.02))] * 30
+    others = [
+        change("epochs", Statistic(50, 3, 0.0), Statistic(40, 3, 0.0)),
+        change("val.accuracy", Statistic(0.50, 1), Statistic(0.60, 1)),
+        change("val.accuracy", None, Statistic(0.60, 3, 0.02)),
+    ]
+    assert "Of the 30 scores that were tested, chance alone would mark about 1.5" in review.chance(tested + others)
+    assert "chance alone" not in review.chance(others)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository with a run's metrics, two runs' metrics and parameters, all committed."""
+    monkeypatch.chdir(tmp_path)
+    write("metrics/regularise.json", of_run())
+    write("metrics/scale.json", {"deep": of_run(), "shallow": of_run()})
+    Path("params.yaml").write_text("reg:\n  l2: 1e-05\n")
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "before"]):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, *words], check=True)
+    return tmp_path
+
+
+def write(path: str, content: object) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    Path(path).write_text(json.dumps(content, indent=2))
+
+
+def of_run(**scores: object) -> dict[str, Any]:
+    """What a metrics file says of a run, with some of its validation scores changed."""
+    val = {"accuracy": {"mean": 0.5, "std": 0.01}, "loss": {"mean": 1.5, "std": 0.01}}
+    return {"n": 3, "val": val | scores, "parameters": 30}
+
+
+def found() -> dict[str, str]:
+    """The verdict of each change by file and name."""
+    return {f"{c.path.removeprefix('metrics/')}: {c.name}": c.verdict for c in changes.metrics("HEAD")}
+
+
+def test_only_what_changed_is_listed(repository: Path) -> None:
+    assert found() == {}
+    write("metrics/regularise.json", of_run(accuracy={"mean": 0.6, "std": 0.01}))
+    assert found() == {"regularise.json: val.accuracy": "better"}
+    (accuracy,) = changes.metrics("HEAD")
+    assert (accuracy.before, accuracy.after) == (Statistic(0.5, 3, 0.01), Statistic(0.6, 3, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict"),
+    [
+        ({"mean": NAN, "std": 0.01}, "not a number"),
+        ({"mean": 0.5, "std": NAN}, "not a number"),
+        ({"mean": float("inf"), "std": 0.01}, "not a number"),
+        ({"mean": "0.5", "std": 0.01}, "not a number"),
+        (NAN, "not a number"),
+        ({"mean": None, "std": 0.01}, "missing"),
+        ({"std": 0.01}, "missing"),
+        (None, "missing"),
+    ],
+)
+def test_what_is_no_number_is_named_on_either_side(score: object, verdict: str, repository: Path) -> None:
+    write("metrics/regularise.json", of_run(accuracy=score))
+    write("metrics/scale.json", {"deep": of_run(accuracy=score), "shallow": of_run()})
+    names = ["regularise.json: val.accuracy", "scale.json: deep.val.accuracy"]
+    assert found() == dict.fromkeys(names, verdict)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@l", "commit", "-qam", "bad"], check=True)
+    # Unchanged, it is named all the same; and where it stands before.
+    assert found() == dict.fromkeys(names, verdict)
+    write("metrics/regularise.json", of_run())
+    assert found() == dict.fromkeys(names, verdict)
+    page = review.metric_table(changes.metrics("HEAD"))
+    assert "nan" not in page.lower()
+    assert page.count(verdict) >= len(names)
+
+
+def test_a_score_that_its_run_has_lost_is_missing_and_a_run_that_is_gone_removed(repository: Path) -> None:
+    lost = of_run()
+    del lost["val"]["loss"]
+    write("metrics/scale.json", {"deep": lost, "wide": of_run()})
+    verdicts = found()
+    assert verdicts["scale.json: deep.val.loss"] == "missing"
+    assert verdicts["scale.json: shallow.val.loss"] == "removed"
+    assert verdicts["scale.json: wide.val.loss"] == "new"
+    Path("metrics/regularise.json").unlink()
+    assert found()["regularise.json: val.loss"] == "removed"
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        (b'{\n  "n": 3,\n  "val": {\n', 4, "Expecting property name"),
+        (b"", 1, "Expecting value"),
+        (b'{\n<<<<<<< HEAD\n  "n": 3\n', 2, "Expecting property name"),
+        (b'{\n\n  "n": "\xff"\n}', 3, "not UTF-8"),
+        (b"[1, 2]", 1, "no mapping"),
+        (b"null", 1, "no mapping"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line_and_not_called_removed(
+    content: bytes, line: int, reason: str, repository: Path
+) -> None:
+    Path("metrics/regularise.json").write_bytes(content)
+    (after,) = changes.unreadable("HEAD")
+    assert after.startswith(f"cannot be read: metrics/regularise.json (after), line {line}: {reason}")
+    assert found() == {}
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@l", "commit", "-qam", "bad"], check=True)
+    write("metrics/regularise.json", of_run())
+    (before,) = changes.unreadable("HEAD")
+    assert before.startswith(f"cannot be read: metrics/regularise.json (before), line {line}: {reason}")
+    assert found() == {}
+
+
+def test_parameters_that_cannot_be_read_are_named_and_not_called_removed(repository: Path) -> None:
+    Path("params.yaml").write_text("reg:\n  l2: [1e-05\n")
+    (line,) = changes.unreadable("HEAD")
+    assert line.startswith("cannot be read: params.yaml (after), line 3: ")
+    assert changes.parameters("HEAD") is None
+    assert review.parameter_table(None) == "Not compared: params.yaml cannot be read."
+
+
+def test_declared_comparisons_are_listed_where_their_verdict_changed(repository: Path) -> None:
+    write("metrics/comparisons.json", {"same?": {"verdict": "holds"}, "changes?": {"verdict": "holds", "holm_p": 0.02}})
+    subprocess.run(["git", "add", "--all"], check=True)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@l", "commit", "-qm", "more"], check=True)
+    after = {"verdict": "not told apart", "holm_p": 1.0}
+    write("metrics/comparisons.json", {"same?": {"verdict": "holds"}, "changes?": after})
+    (row,) = review.answer_table(changes.answers("HEAD")).splitlines()[2:]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "changes?",
+        "0.0200",
+        "holds",
+        "1.0000",
+        "not told apart",
+    ]
+    assert found() == {}
+
+
+@pytest.fixture
+def reported(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """dvc.lock's entry of a report that belongs to the files beside it."""
+    monkeypatch.setattr(fingerprints, "check", lambda stage: None)
+    write("metrics/report.md", "page")
+
+    def entry(path: str) -> dict[str, str]:
+        return {"path": path, "hash": "md5", "md5": hashlib.md5(Path(path).read_bytes()).hexdigest()}
+
+    stage = {
+        "deps": [entry("metrics/regularise.json"), {"path": "models/scale", "md5": "0.dir"}],
+        "params": {"params.yaml": {"reg": {"l2": 1e-05}, "reg.l2": 1e-05}},
+        "outs": [entry("metrics/report.md"), {"path": "models/selected.keras", "md5": "0"}],
+    }
+    lock(stage)
+    return stage
+
+
+def lock(stage: dict[str, Any]) -> None:
+    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"report": stage}}))
+
+
+def test_a_report_that_belongs_to_its_metrics_is_not_stale(reported: dict[str, Any]) -> None:
+    assert staleness.of_report() == []
+    # The same numbers, written as people do.
+    Path("params.yaml").write_text("reg: {l2: 1e-5}\n")
+    assert staleness.of_report() == []
+
+
+def test_the_report_is_stale_after_each_of_what_it_depends_on(
+    reported: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("metrics/regularise.json", of_run(accuracy={"mean": 0.6, "std": 0.01}))
+    assert staleness.of_report() == ["metrics/regularise.json changed"]
+    Path("metrics/regularise.json").unlink()
+    assert staleness.of_report() == ["metrics/regularise.json is missing"]
+    write("metrics/regularise.json", of_run())
+    write("metrics/report.md", "another page")
+    Path("params.yaml").write_text("reg: {l2: 1e-4}\n")
+    assert staleness.of_report() == [
+        *("params.yaml: reg changed", "params.yaml: reg.l2 changed", "metrics/report.md changed")
+    ]
+    assert review.warnings("HEAD") == [
+        "**The report is stale**: params.yaml: reg changed; params.yaml: reg.l2 changed; metrics/report.md changed. "
+        "`dvc repro report` makes it anew."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("schema: '2.0'\nstages: {}\n", "dvc.lock has no report of this graph"),
+        ("", "dvc.lock has no report of this graph"),
+        ("stages:\n<<<<<<< HEAD\n", "dvc.lock or params.yaml cannot be read: .* line 3"),
+    ],
+)
+def test_a_lock_without_a_report_says_so(content: str, reason: str, reported: dict[str, Any]) -> None:
+    Path("dvc.lock").write_text(content)
+    (said,) = staleness.of_report()
+    assert re.match(reason, said), said
+    Path("dvc.lock").unlink()
+    assert staleness.of_report() == ["dvc.lock is missing"]
 
 
 TRAINED = (["regularise", "100"], ["regularise", "101"], ["evaluate", "regularise"])
@@ -54,7 +282,10 @@ def test_a_review_shows_parameters_metrics_and_figures(project: Project) -> None
     (accuracy,) = (row for row in cells if row[:2] == ["regularise", "val.accuracy"])
     assert accuracy[2].count("±") == accuracy[3].count("±") == 1
     assert float(accuracy[4]) < 0
-    assert accuracy[5] == "worse"
+    assert re.fullmatch(r"-0\.\d{4} to -0\.\d{4}", accuracy[5])
+    assert 0 <= float(accuracy[6].removeprefix("< ")) < 0.05
+    assert accuracy[7] == "worse"
+    assert "**The report is stale**: dvc.lock " in page
     assert [
         "figures/samples.png",
         "![before](before/metrics-figures-samples.png)",
