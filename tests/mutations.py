@@ -328,6 +328,26 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         [("the deviation of a population", "ddof=1", "ddof=0")],
     ),
     (
+        "pipeline/evaluation/comparison.py",
+        "tests/evaluation/test_comparison.py tests/reporting/test_comparisons.py",
+        [
+            ("one run's spread counts for both", "second.std / math.sqrt(second.n)", "first.std / math.sqrt(first.n)"),
+            ("equal spreads are assumed", "freedom = _freedom((errors[0] / error) ** 2, *n)", "freedom = sum(n) - 2"),
+            ("the test has one side", "p = 2 * float", "p = float"),
+            ("Bonferroni instead of Holm", "(comparisons - place) * p[name]", "comparisons * p[name]"),
+            ("a corrected p may fall", "least = max(least, min(", "least = max(0.0, min("),
+            ("the smallest difference assumes equal measured spreads", "_freedom(share, n, n)", "_freedom(0.5, n, n)"),
+        ],
+    ),
+    (
+        "pipeline/reporting/comparisons.py",
+        "tests/reporting/test_comparisons.py",
+        [
+            ("comparisons that were not made do not count", "len(published.comparisons()))", "len(computed))"),
+            ("verdicts without a correction", "if self.holm_p >= SIGNIFICANCE", "if self.comparison.p >= SIGNIFICANCE"),
+        ],
+    ),
+    (
         "pipeline/images/splitting.py",
         "tests/images/test_splitting.py",
         [

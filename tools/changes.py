@@ -76,16 +76,15 @@ def unreadable(revision: str) -> list[str]:
 
 
 def parameters(revision: str) -> list[tuple[str, Any, Any]] | None:
-    """Name, value at ``revision`` and value in the work tree of every parameter that changed; None if unreadable."""
+    """Each changed parameter's name, value at ``revision`` and value in the work tree, by name; None if unreadable."""
     try:
         for side in (revision, None):
             revisions.parsed(side, str(PARAMS))
     except UserError:
         return None
     changed = json.loads(revisions.run("dvc", "params", "diff", "--json", revision))
-    return [
-        (name, entry.get("old"), entry.get("new")) for entries in changed.values() for name, entry in entries.items()
-    ]
+    found = [(name, entry) for entries in changed.values() for name, entry in entries.items()]
+    return [(name, entry.get("old"), entry.get("new")) for name, entry in sorted(found, key=lambda item: item[0])]
 
 
 def metrics(revision: str) -> list[Change]:
@@ -133,23 +132,28 @@ def _changes(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
             yield change
 
 
-def _statistics(entry: Mapping[str, Any], n: Any = 1, prefix: str = "") -> Iterator[tuple[str, Statistic | None]]:
+def _statistics(entry: Mapping[str, Any], n: Any = None, prefix: str = "") -> Iterator[tuple[str, Statistic | None]]:
     """Every score by its dotted name; None where it holds nothing. A run has one ``n`` for all its scores."""
     n = entry.get("n", n)
     for key, value in entry.items():
         name = f"{prefix}{key}"
-        if not isinstance(value, dict):
-            if key != "n" and (value is None or isinstance(value, int | float)):
+        match value:
+            case {"mean": list()}:
+                pass
+            case {"mean": _} | {"std": _}:
+                yield name, _statistic(value, value.get("n", n))
+            case dict():
+                yield from _statistics(value, n, f"{name}.")
+            case None if n is None:
+                # Not of a run, so that it may say that there is nothing to say.
+                pass
+            case None | int() | float() if key != "n":
                 yield name, _statistic({"mean": value}, 1)
-        elif "mean" in value or "std" in value:
-            yield name, _statistic(value, value.get("n", n))
-        else:
-            yield from _statistics(value, n, f"{name}.")
 
 
 def _statistic(entry: Mapping[str, Any], n: Any) -> Statistic | None:
     mean, std = entry.get("mean"), entry.get("std")
-    if mean is None:
+    if mean is None or n is None:
         return None
     whole = all(isinstance(value, int | float) for value in (mean, std or 0)) and isinstance(n, int)
     return Statistic(mean, n, std) if whole else Statistic(math.nan, 0)

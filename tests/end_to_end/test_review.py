@@ -76,6 +76,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write("metrics/regularise.json", of_run())
     write("metrics/scale.json", {"deep": of_run(), "shallow": of_run()})
+    # Neither is a score: what is nothing here, and three means, of colours.
+    write("metrics/split.json", {"lossless": None, "channels": {"mean": [0.1, 0.2, 0.3], "std": [0.1, 0.1, 0.1]}})
     Path("params.yaml").write_text("reg:\n  l2: 1e-05\n")
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "before"]):
         identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
@@ -133,6 +135,15 @@ def test_what_is_no_number_is_named_on_either_side(score: object, verdict: str, 
     page = review.metric_table(changes.metrics("HEAD"))
     assert "nan" not in page.lower()
     assert page.count(verdict) >= len(names)
+
+
+def test_scores_whose_number_of_seeds_is_lost_are_named(repository: Path) -> None:
+    lost = of_run()
+    del lost["n"]
+    write("metrics/regularise.json", lost)
+    assert found() == {"regularise.json: val.accuracy": "missing", "regularise.json: val.loss": "missing"}
+    write("metrics/regularise.json", lost | {"n": "3"})
+    assert set(found().values()) == {"not a number"}
 
 
 def test_a_score_that_its_run_has_lost_is_missing_and_a_run_that_is_gone_removed(repository: Path) -> None:
