@@ -25,11 +25,10 @@ is then at most 5 %. Over images: a paired bootstrap, which says only whether th
 _INSIDE = """"Inside" says whether the reported difference lies in the 95 % interval over seeds. It is that of single
 runs, which scatter more than means do, so it may lie outside although nothing was done differently."""
 
-_VERDICTS = f"""Two runs are told apart where Holm's p is below {SIGNIFICANCE}. The verdicts:
-
-- {HOLDS}: told apart, in the direction that the study reports.
+_OF_THE_STUDY = f"""- {HOLDS}: told apart, in the direction that the study reports.
 - {REVERSED}: told apart, in the opposite direction.
-- {BETTER}, {WORSE}: told apart, where the study reports no difference.
+"""
+_VERDICTS = f"""- {BETTER}, {WORSE}: told apart, where the study reports no difference.
 - {NOT_TOLD_APART}: these seeds cannot tell, which does not say that the runs are equally good.
 - {UNKNOWN}: neither interval nor p can be computed, for the reason named."""
 
@@ -151,7 +150,8 @@ def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
     paragraphs = [
         _METHOD.format(declared=len(declared)),
         *([_INSIDE] if results.comparable else []),
-        _VERDICTS,
+        f"Two runs are told apart where Holm's p is below {SIGNIFICANCE}. The verdicts:",
+        (_OF_THE_STUDY if results.comparable else "") + _VERDICTS,
         comparison_table(found, results.comparable),
     ]
     if constant:
@@ -159,7 +159,8 @@ def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
             f"Here one run has no spread over seeds, and that of the other alone counts: {' '.join(constant)}"
         )
     if left_out:
-        paragraphs.append(f"Not compared, because a run is not there: {' '.join(left_out)}")
+        count = f"{len(left_out)} of {len(declared)}"
+        paragraphs.append(f"Not compared, because a run is not there ({count}): {' '.join(left_out)}")
     if results.comparable:
         paragraphs.append(conclusions(found))
     return [*paragraphs, what_seeds_can_tell(results, max(len(declared), 1))]

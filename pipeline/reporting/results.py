@@ -99,7 +99,7 @@ def read(params: Params) -> Results:
             if run.name in summary:
                 own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
                 found[run] = _run_result(summary[run.name], own)
-                _check(found[run], f"{group_file(group)}: {run.name}")
+                _check(run, found[run])
             else:
                 missing.append(run)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
@@ -134,11 +134,14 @@ def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[
     )
 
 
-def _check(result: RunResult, place: str) -> None:
-    for split, scores in (("val", result.val), ("test", result.test)):
-        for name, score in scores.items():
-            if not score.finite:
-                raise UserError(f"{place}: {split} {name} is {score}; allowed: finite numbers")
+def _check(run: Run, result: RunResult) -> None:
+    parts = {"val": result.val, "test": result.test}
+    for kind, named in (("", parts), ("classes", result.classes)):
+        for part, scores in named.items():
+            for name, score in scores.items():
+                if not score.finite:
+                    place = f"{group_file(run.group, kind)}: {run.name}: {part} {name}"
+                    raise UserError(f"{place} is {score}; allowed: finite numbers")
 
 
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:

@@ -123,6 +123,13 @@ def test_a_score_that_is_no_number_is_named_and_gets_into_no_page(
         results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
 
 
+def test_a_score_of_a_class_that_is_no_number_is_named(measured: Results) -> None:
+    path = group_file("scale", "classes")
+    path.write_text(path.read_text().replace("0.375", "nan"))
+    with pytest.raises(UserError, match=r"metrics/scale-classes\.csv: shallow: cat precision is nan"):
+        results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
+
+
 def test_the_highest_mean_validation_accuracy_is_selected_and_of_equals_the_first(measured: Results) -> None:
     assert measured.selected == SHALLOW
     assert measured.select(["tune", "baseline"]) == FINAL
