@@ -1,59 +1,43 @@
 """Image files of any size and mode, brought to what the networks take."""
 
-import io
-import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.files.errors import UserError
+from pipeline.files.names import printable
+from pipeline.images.colour import rgb
 
 SIDE = 32
 
 # Decoders may leave out detail above so many pixels a side (JPEG: by a power of two), which makes photographs fast.
 _DRAFT = 4 * SIDE
 
+# Pillow refuses twice as many pixels as it warns of; up to there an image is read, so the warning says nothing.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 
 def decode(content: bytes, name: str) -> npt.NDArray[np.uint8]:
     """The middle square of the image file ``content``, uint8 (32, 32, 3), upright as its EXIF data say.
 
     Grey becomes three equal channels, what is transparent white. ``name`` is for the message: raises
-    :class:`UserError` where ``content`` is not an image, or one cut short.
+    :class:`UserError` where ``content`` is not an image, one cut short, or one whose white is not known.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.draft("RGB", (_DRAFT, _DRAFT))
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(ImageOps.fit(_colour(upright), (SIDE, SIDE), Image.Resampling.LANCZOS))
-    # What Pillow raises for damaged files, besides its own errors, comes from wherever it stumbles.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        LookupError,
-        ArithmeticError,
-        TypeError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
-        reason = str(error) if len(content) else "it is empty"
-        raise UserError(
-            f"{name}: not a readable image ({reason.replace(' <_io.BytesIO object', '').strip()})"
-        ) from None
+        return np.asarray(ImageOps.fit(rgb(content, _DRAFT), (SIDE, SIDE), Image.Resampling.LANCZOS))
+    except Exception as error:  # noqa: BLE001 -- Pillow's plugins raise whatever they stumble over
+        raise UserError(f"{printable(name)}: not a readable image ({_reason(content, error)})") from None
 
 
-def _colour(image: Image.Image) -> Image.Image:
-    """``image`` in the mode RGB."""
-    if image.mode.startswith("I"):
-        # Pillow cuts 16 bits off at 255 instead of scaling them.
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def _reason(content: bytes, error: Exception) -> str:
+    if not content:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "no format that Pillow knows, or a damaged header"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def decode_file(path: Path) -> npt.NDArray[np.uint8] | str:
@@ -63,4 +47,4 @@ def decode_file(path: Path) -> npt.NDArray[np.uint8] | str:
     except UserError as error:
         return str(error)
     except OSError as error:
-        return f"{path}: {error.strerror}"
+        return f"{printable(str(path))}: {error.strerror or error}"
