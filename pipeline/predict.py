@@ -14,18 +14,24 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
-from pipeline.console import command
+from pipeline.console import answers, command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
 from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
-from pipeline.images.decoding import decode_file
+from pipeline.files.names import printable
+from pipeline.images.decoding import SIDE, decode_file
 from pipeline.images.folders import clutter_notice, files
 from pipeline.networks import saving
 
 SELECTED = Path("models/selected.keras")
+
+
+def count(word: str) -> int:
+    """The value of --top; raises :class:`UserError` unless it is a whole number from 1."""
+    if not word.isdecimal() or int(word) < 1:
+        raise UserError(f"--top is {word or 'empty'}; allowed: a whole number from 1")
+    return int(word)
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -34,8 +40,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image file, or a folder of them")
     model_help = f"a .keras file of this project (default: {SELECTED})"
     parser.add_argument("--model", type=Path, default=SELECTED, help=model_help)
-    parser.add_argument("--top", type=int, default=3, metavar="N", help="how many classes (default: 3)")
-    parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    top_help = "how many classes, all where there are fewer (default: 3)"
+    parser.add_argument("--top", type=count, default=3, metavar="N", help=top_help)
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
     return parser.parse_args(words)
 
 
@@ -56,23 +63,13 @@ def predictions(model: Any, names: Sequence[str], paths: Sequence[Path], top: in
                     yield {"file": str(path), "classes": classes}
 
 
-def table(entries: Sequence[dict[str, Any]]) -> Table:
-    """A line for each image."""
-    lines = Table("image", "classes, most probable first", box=None)
-    for entry in entries:
-        classes = "  ".join(f"{found['class']} {found['probability']:.3f}" for found in entry["classes"])
-        # Brackets in a name are no markup.
-        lines.add_row(Text(entry["file"]), Text(classes))
-    return lines
-
-
 def main(*words: str) -> None:
     """Print the most probable classes of the images named on the command line."""
     options = arguments(words)
     path: Path = options.model
     if not path.exists():
         raise UserError(f"{path} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
-    model, names = saving.load(path), saving.class_names(path)
+    model, names = saving.load_classifier(path, (SIDE, SIDE, 3))
     images, unreadable, clutter = files(options.images)
     if clutter:
         print(f"predict: {clutter_notice(clutter)}", file=sys.stderr)
@@ -85,7 +82,9 @@ def main(*words: str) -> None:
         disable=not sys.stderr.isatty(),
     )
     entries = list(progress)
-    entries += [{"file": str(file), "error": f"{file}: {problem}"} for file, problem in unreadable.items()]
+    entries += [
+        {"file": str(file), "error": f"{printable(str(file))}: {problem}"} for file, problem in unreadable.items()
+    ]
     good = [entry for entry in entries if "classes" in entry]
     for entry in entries:
         if "error" in entry:
@@ -93,8 +92,8 @@ def main(*words: str) -> None:
     if options.json:
         print(json.dumps(entries, indent=1))
     elif good:
-        Console(highlight=False, soft_wrap=True).print(table(good))
-    if len(good) < len(entries) or not entries:
+        answers.write(good)
+    if len(good) < len(entries):
         raise UserError(f"{len(entries) - len(good)} of {len(entries)} images could not be read")
 
 

@@ -46,5 +46,6 @@ def decode_file(path: Path) -> npt.NDArray[np.uint8] | str:
         return decode(path.read_bytes(), str(path))
     except UserError as error:
         return str(error)
-    except OSError as error:
-        return f"{printable(str(path))}: {error.strerror or error}"
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "too large for the memory"
+        return f"{printable(str(path))}: {reason}"

@@ -4,6 +4,8 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
+from pipeline.files.names import printable
+
 # In lower case, besides all hidden files, such as .DS_Store and .ipynb_checkpoints.
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -17,7 +19,7 @@ def is_clutter(name: PurePath) -> bool:
 
 def clutter_notice(names: Iterable[PurePath]) -> str:
     """One line that counts ``names``, which are clutter; empty where there are none."""
-    first, *rest = [*map(str, sorted(names))] or [""]
+    first, *rest = [printable(str(name)) for name in sorted(names)] or [""]
     return first and f"passed over {len(rest) + 1} hidden or system files, among them {first}"
 
 

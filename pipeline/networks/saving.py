@@ -2,12 +2,16 @@
 
 import io
 import json
+import math
+import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from pipeline.files.artefacts import atomic_write
 from pipeline.files.errors import UserError
@@ -40,9 +44,15 @@ def save(path: Path, model: keras.Model, class_names: Sequence[str]) -> None:
 def load(path: Path) -> keras.Model:
     """Open a saved model in Keras' safe mode. Raises :class:`UserError` where there is none, or a damaged one."""
     try:
-        return keras.models.load_model(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a model that Keras can open ({str(error).splitlines()[0]})") from None
+        # Keras says of whatever it cannot open as an archive that it was not found.
+        zipfile.ZipFile(path).close()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*freshly-initialized weights")
+            return keras.models.load_model(path)
+    except Exception as error:  # noqa: BLE001 -- Keras raises whatever it stumbles over in a foreign file
+        reason = str(error).rpartition("Exception encountered: ")[2].strip()
+        first = re.split(r"(?<=\.)\s|\n", reason)[0] or type(error).__name__
+        raise UserError(f"{path}: not a model that Keras can open in safe mode ({first})") from None
 
 
 def class_names(path: Path) -> list[str]:
@@ -50,9 +60,38 @@ def class_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names: list[str] = json.loads(archive.read(_METADATA))["class_names"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"class_names are {names}")
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: names no classes ({error}); allowed: a model of this project") from None
     return names
+
+
+def load_classifier(path: Path, image_shape: tuple[int, int, int]) -> tuple[keras.Model, list[str]]:
+    """Open a saved model that takes uint8 images (n, *image_shape), and gives a probability for each of its classes.
+
+    Returns it with the class names. Raises :class:`UserError` as :func:`load` and :func:`class_names` do, and for a
+    model that takes or gives something else.
+    """
+    model, names = load(path), class_names(path)
+    taken, given = (_described(getattr(model, side, None)) for side in ("inputs", "outputs"))
+    allowed = f"uint8 {(None, *image_shape)}", f"float32 {(None, len(names))}"
+    if (taken, given) != allowed:
+        raise UserError(
+            f"{path}: takes {taken} and gives {given}; "
+            f"allowed with its {len(names)} classes: takes {allowed[0]} and gives {allowed[1]}"
+        )
+    total = float(np.sum(model(np.zeros((1, *image_shape), np.uint8), training=False)))
+    if not math.isclose(total, 1, abs_tol=1e-3):
+        raise UserError(
+            f"{path}: its values for a black image add up to {total:g}; allowed: probabilities, that is to 1"
+        )
+    return model, names
+
+
+def _described(tensors: Sequence[Any] | None) -> str:
+    """Type and shape of each of a model's ``tensors``; None are those of a model that declares none."""
+    return " and ".join(f"{tensor.dtype} {tuple(tensor.shape)}" for tensor in tensors or ()) or "what is not declared"
 
 
 def _renumbered(config: Any, seen: dict[int, int]) -> Any:
