@@ -11,6 +11,7 @@ from pipeline.runtime import fingerprints
 
 def main() -> None:
     """Write the fingerprint of every stage."""
+    fingerprints.check_folder()
     for stage in fingerprints.STAGES:
         write_json(fingerprints.path_of(stage), fingerprints.locked(stage))
 

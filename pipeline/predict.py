@@ -82,9 +82,7 @@ def main(*words: str) -> None:
         disable=not sys.stderr.isatty(),
     )
     entries = list(progress)
-    entries += [
-        {"file": str(file), "error": f"{printable(str(file))}: {problem}"} for file, problem in unreadable.items()
-    ]
+    entries += [{"file": str(file), "error": f"{printable(str(file))}: {why}"} for file, why in unreadable.items()]
     good = [entry for entry in entries if "classes" in entry]
     for entry in entries:
         if "error" in entry:

@@ -14,7 +14,7 @@ from pipeline.files import dataset
 from pipeline.files.artefacts import atomic_write, write_csv, write_json, write_text
 from pipeline.files.runs import Run, trials_in_git
 from pipeline.params import reading
-from pipeline.reporting import comparisons, document, model_card, plots, published, results, search_plot
+from pipeline.reporting import class_labels, comparisons, document, model_card, plots, published, results, search_plot
 from pipeline.reporting.comparisons import Answer
 from pipeline.reporting.results import Results
 from pipeline.runtime import fingerprints
@@ -43,14 +43,15 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[cal
     predicted = probabilities.argmax(axis=1)
     counts = confusion_matrix(labels, predicted, labels=range(len(names)))
     title = f"{run.title}, seed {seed}: test images"
-    plots.confusion_matrix(FIGURES / "confusion_matrix.png", counts, names, title)
+    drawn, note = class_labels.in_figures(names), class_labels.note(names)
+    plots.confusion_matrix(FIGURES / "confusion_matrix.png", counts, drawn, title + note)
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
     pairs = sorted((names[actual], names[guess]) for actual, guess in zip(labels, predicted, strict=True))
     write_csv(Path("metrics/confusion_matrix.csv"), [{"actual": pair[0], "predicted": pair[1]} for pair in pairs])
 
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
-    captions = [f"{names[labels[row]]}, not\n{names[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
-    plots.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title)
+    captions = [f"{drawn[labels[row]]}, not\n{drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
+    plots.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title + note)
     reliability = calibration.bins(labels, probabilities)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
     return reliability
@@ -59,8 +60,9 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[cal
 def draw_runs(measured: Results, sections: Sequence[published.StudySection], names: Sequence[str]) -> None:
     """Training images, learning curves of each section's runs with their best seed, and every search."""
     train, samples = dataset.load("train"), GRID[0] * GRID[1]
-    titles = [names[label] for label in train.labels[:samples]]
-    plots.image_grid(FIGURES / "samples.png", train.images[:samples], titles, *GRID, "Training images")
+    drawn, title = class_labels.in_figures(names), "Training images" + class_labels.note(names)
+    titles = [drawn[label] for label in train.labels[:samples]]
+    plots.image_grid(FIGURES / "samples.png", train.images[:samples], titles, *GRID, title)
     for section in sections:
         # Study B's runs are study A's.
         if section.id != "study_b" and section.runs:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
 from pipeline.files.errors import UserError
+from pipeline.files.names import printable
 from pipeline.images.folders import EMPTY, walk
 
 # How to read a file, or why it cannot be read.
@@ -50,12 +51,12 @@ def read(
             chosen = choose(contents.keys())
             for name, problem in contents.items():
                 if isinstance(problem, str) and (name in chosen or not (chosen or problem == EMPTY)):
-                    raise UserError(f"{path / name}: {problem}")
+                    raise UserError(f"{printable(str(path / name))}: {problem}")
             for name, content in contents.items():
                 if name in chosen and not isinstance(content, str):
                     yield name, content()
     except OSError as error:
-        raise UserError(f"{error.filename or path}: {error.strerror or error}") from None
+        raise UserError(f"{printable(str(error.filename or path))}: {error.strerror or error}") from None
     except _DAMAGE as error:
         raise UserError(f"{path}: not a readable tar or zip archive ({error})") from None
 

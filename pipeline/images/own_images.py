@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.files.dataset import Split, TrainAndTest
 from pipeline.files.errors import UserError
+from pipeline.files.names import is_printable, printable
 from pipeline.images import archives
 from pipeline.images.catalogue import content_digest
 from pipeline.images.decoding import decode
@@ -46,13 +47,19 @@ def read(path: Path) -> tuple[TrainAndTest, tuple[str, ...], str, list[PurePosix
     full = {parent for name in decoded for parent in name.parents}
     for name in clutter:
         if name.parent not in full and not is_clutter(name.parent):
-            raise UserError(f"{path / name.parent}: {EMPTY}")
+            raise UserError(f"{printable(str(path / name.parent))}: {EMPTY}")
     below = _below_root(sorted(decoded))
     classes = sorted({name.parts[-2] for name in below.values()})
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise UserError(
             f"fetch.path: {path} has {len(classes)} classes; allowed: 2 to {MOST_CLASSES}, laid out {LAYOUTS}"
         )
+    for class_name in classes:
+        if not is_printable(class_name):
+            raise UserError(
+                f"fetch.path: {path} has a class named {printable(class_name)}; "
+                "allowed: UTF-8 without tabs, line ends and other control characters"
+            )
 
     def split_of(split: str) -> Split:
         chosen = [name for name in sorted(below) if split in ("", below[name].parts[0])]
@@ -85,5 +92,5 @@ def _below_root(names: list[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath
     divided = {name.parts[depth] for name in names} == {"train", "test"}
     for name in names:
         if len(name.parts) - depth != (3 if divided else 2):
-            raise UserError(f"fetch.path: {name} is in no class; allowed: {LAYOUTS}")
+            raise UserError(f"fetch.path: {printable(str(name))} is in no class; allowed: {LAYOUTS}")
     return {name: PurePosixPath(*name.parts[depth:]) for name in names}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.reporting import comparisons
+from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.comparisons import Answer
 from pipeline.reporting.errata import errata
 from pipeline.reporting.markdown import table
@@ -84,9 +85,10 @@ def report(results: Results, sections: Sequence[StudySection], answers: Mapping[
     """The whole report; ``answers`` are those to the questions that the study asks."""
     comparable = results.comparable
     selected, study = results.selected, results.select(STUDY_GROUPS)
+    classes = results.runs[selected].classes
     class_rows = [
         [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['images'].mean:.0f}"]
-        for name, scores in results.runs[selected].classes.items()
+        for name, scores in zip(in_tables(list(classes)), classes.values(), strict=True)
     ]
     texts = [
         "# Measured results",

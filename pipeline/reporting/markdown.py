@@ -1,5 +1,6 @@
-"""Markdown tables, and what stands in their cells."""
+"""Markdown: tables, what stands in their cells, and names of the user's own."""
 
+import re
 from collections.abc import Sequence
 
 from tabulate import tabulate
@@ -26,3 +27,9 @@ def probability(p: float | None) -> str:
     if p is None:
         return ""
     return f"{p:.4f}" if p >= SMALLEST_P else f"< {SMALLEST_P}"
+
+
+def escaped(name: str) -> str:
+    """``name`` as it is, whatever its characters mean in Markdown and in the formulas of GitHub."""
+    # An underscore within a word emphasises nothing.
+    return re.sub(r"[\\`*\[\]<>|$~&]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", name)

@@ -10,6 +10,7 @@ from pipeline.evaluation.calibration import Bin, expected_calibration_error
 from pipeline.params.reading import Params
 from pipeline.params.recipe import Recipe
 from pipeline.params.runs import ConvolutionalNetwork, Network, trained
+from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.document import provenance
 from pipeline.reporting.markdown import table
 from pipeline.reporting.results import Results
@@ -93,10 +94,12 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
     result = results.runs[run]
     found = None if result.search is None else result.search.winner
     scores = [[name, str(result.val[name]), str(result.test[name])] for name in ("accuracy", "precision", "f1")]
+    names = dict(zip(result.classes, in_tables(list(result.classes)), strict=True))
     classes = [
-        [name, *(str(scores[key]) for key in ("precision", "recall", "f1"))] for name, scores in result.classes.items()
+        [names[name], *(str(scores[key]) for key in ("precision", "recall", "f1"))]
+        for name, scores in result.classes.items()
     ]
-    worst = min(result.classes, key=lambda name: result.classes[name]["f1"].mean)
+    worst = names[min(result.classes, key=lambda name: result.classes[name]["f1"].mean)]
     n = result.epochs.n
     network, recipe = trained(params, run, found)
     convolves = isinstance(network, ConvolutionalNetwork)
@@ -109,7 +112,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         "## Use",
         f"`dvc get` or `dvc pull {MODEL}`, then:",
         _LOADING,
-        "Classes, in the order of the output: " + ", ".join(result.classes) + ". For image files of any size: "
+        "Classes, in the order of the output: " + ", ".join(names.values()) + ". For image files of any size: "
         "`python -m pipeline.predict IMAGE...`.",
         "## Data",
         provenance(results.dataset, results.split),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,6 +12,10 @@ from matplotlib.figure import Figure
 
 from pipeline.evaluation.calibration import BINS, Bin
 from pipeline.files.artefacts import atomic_write
+from pipeline.reporting.class_labels import FONT_FAMILY
+
+# A $ in a name begins no formula.
+matplotlib.rcParams.update({"font.family": FONT_FAMILY, "text.parse_math": False, "text.usetex": False})
 
 
 def image_grid(

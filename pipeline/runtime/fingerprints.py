@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.files.errors import UserError
+from pipeline.files.names import printable
 from pipeline.runtime import sources
 
 FOLDER = Path("fingerprints")
@@ -46,12 +47,22 @@ def locked(stage: str) -> dict[str, Any]:
     return {"modules": executed, "libraries": {name: pinned[name] for name in names}}
 
 
+def check_folder() -> None:
+    """Raise :class:`UserError` where DVC cannot work: it stores paths as UTF-8, and formats some as templates."""
+    folder = str(Path.cwd())
+    if folder != folder.encode(errors="replace").decode() or set("{}") & set(folder):
+        raise UserError(
+            f"the project's folder is {printable(folder)}, in which DVC fails; allowed: a path in UTF-8 without braces"
+        )
+
+
 def check(stage: str) -> None:
     """Raise :class:`UserError` unless the code and the installed libraries are those of the stage's fingerprint.
 
     So nothing is recorded under a fingerprint that is not its own: call this at the start of a stage, and again before
-    it writes.
+    it writes. Raises it too where DVC cannot use the project's folder.
     """
+    check_folder()
     path = path_of(stage)
     try:
         recorded = json.loads(path.read_text(encoding="utf-8"))

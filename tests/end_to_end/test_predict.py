@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_goes_on(project: Project) 
     ended = project.run("python", "-m", "pipeline.predict", "images/000.png", *bad, "images/001.png", *MODEL)
     assert ended.returncode == 1
     assert [line.split("\t")[0] for line in ended.stdout.splitlines()] == ["images/000.png", "images/001.png"]
-    *unreadable, empty, gone, count = ended.stderr.splitlines()
+    *unreadable, gone, empty, count = ended.stderr.splitlines()
     assert [line.partition(": not a readable image (")[0] for line in unreadable] == bad[:3]
     assert empty == "empty: a folder without images"
     assert gone == "gone.png: No such file or directory"

@@ -1,6 +1,7 @@
 """Images of the user's own, in a directory or an archive, and what is refused."""
 
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -133,3 +134,31 @@ def test_too_little_is_refused(tmp_path: Path) -> None:
         own_images.read(tmp_path / "one")
     with pytest.raises(UserError, match=r"fetch.path is .*nowhere; allowed: a directory, tar or zip archive"):
         own_images.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "a\tb", "a\nb", "a\u2028b"])
+def test_a_class_name_that_cannot_be_printed_is_refused(name: str, tmp_path: Path) -> None:
+    (lay_out(tmp_path / "mine", 3) / "red").rename(tmp_path / "mine" / name)
+    with pytest.raises(
+        UserError, match=r"^fetch.path: .*mine has a class named [^\n]*\\[^\n]*; allowed: UTF-8 without"
+    ):
+        own_images.read(tmp_path / "mine")
+
+
+def test_classes_and_files_of_any_other_name_are_read(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path / "mine", 5)
+    for old, new in (("red", "$x$ ${y}"), ("green", "猫")):
+        (folder / old).rename(folder / new)
+    before = own_images.read(folder)
+    odd = folder / "猫" / os.fsdecode(b"\xe9\n.png")
+    (folder / "猫" / "1.png").rename(odd)
+    after = own_images.read(folder)
+    assert before[1] == after[1] == ("$x$ ${y}", "blue, dark", "猫")
+    assert before[2] != after[2]
+    odd.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"fetch.path: 猫/\\udce9\\n.png: not a readable image \("):
+        own_images.read(folder)
+    odd.unlink()
+    odd.symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"猫/\\udce9\\n.png: a link to nowhere: No such file"):
+        own_images.read(folder)

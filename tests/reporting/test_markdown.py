@@ -1,4 +1,4 @@
-from pipeline.reporting.markdown import table
+from pipeline.reporting.markdown import escaped, table
 
 
 def test_all_columns_but_the_first_are_aligned_to_the_right() -> None:
@@ -16,3 +16,9 @@ def test_what_looks_like_a_number_stays_as_it_is_written() -> None:
 
 def test_a_table_without_rows_has_its_header() -> None:
     assert table(["run", "accuracy"], []).splitlines()[0].split() == ["|", "run", "|", "accuracy", "|"]
+
+
+def test_characters_that_mean_something_in_markdown_are_escaped() -> None:
+    assert escaped("blue_dark, 猫-1.0") == "blue_dark, 猫-1.0"
+    assert escaped("$x$ a|b *c* _d_ `e` [f] <g> \\") == r"\$x\$ a\|b \*c\* \_d\_ \`e\` \[f\] \<g\> \\"
+    assert table(["class"], [[escaped("a|b")]]).splitlines()[-1] == r"| a\|b    |"

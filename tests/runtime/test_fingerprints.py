@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import fingerprint
 from pipeline.files.errors import UserError
 from pipeline.runtime import fingerprints, sources
 from tests.conftest import ROOT
@@ -196,3 +198,23 @@ def test_a_library_missing_from_the_lock_is_named(tree: Path) -> None:
     with pytest.raises(UserError, match=r"^requirements\.lock has no version of scikit-learn; 'make lock' pins all"):
         fingerprints.locked("baseline")
     assert "scikit-learn" not in fingerprints.locked("tune")["libraries"]
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "a{b", "b}", "${x}"])
+def test_a_folder_in_which_dvc_fails_is_named_before_anything_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    for refused in (fingerprint.main, lambda: fingerprints.check("fetch")):
+        with pytest.raises(
+            UserError, match=r"the project's folder is .*, in which DVC fails; allowed: a path in UTF-8"
+        ):
+            refused()
+    assert not list((tmp_path / name).iterdir())
+
+
+def test_other_folders_are_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "猫 $HOME 'é").mkdir()
+    monkeypatch.chdir(tmp_path / "猫 $HOME 'é")
+    fingerprints.check_folder()
