@@ -42,7 +42,7 @@ tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see READM
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m tools.tidy
 
-clean-state: .venv/installed  ## remove the states of runs that were killed and will not be continued
+clean-state: .venv/installed  ## remove the states of runs that this work tree will not continue, with ALL=1 of all
 	@python -m tools.clean_state
 
 test: .venv/installed  ## run all tests

@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,15 +27,18 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from pipeline.files.artefacts import atomic_write
+from pipeline.files.artefacts import atomic_write, read_json, write_json
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
 from pipeline.runtime import sources
+from pipeline.runtime.worktree import work_tree
 
 VARIABLE = "CIFAR10_STATE"
 _FOLDER = "cifar10-dense-study"
 _KEY = re.compile("[0-9a-f]{20}")
 _DIGEST_BYTES = 32
+# Beside a run's checkpoints: which run it is, and the work trees that trained it, each with its host.
+_RUN = "run.json"
 # What a checkpoint holds: raise it when that changes.
 _FORMAT = 1
 
@@ -118,7 +122,12 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove the run's checkpoints, after its outputs have been written."""
         if self.path is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            try:
+                shutil.rmtree(self.path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                _warn(f"{self.path} cannot be removed ({error.strerror}): the same run would go on from it, not train")
 
 
 @contextmanager
@@ -137,6 +146,9 @@ def open_checkpoints(key: str, outputs: Path) -> Iterator[Checkpoints]:
             path.mkdir(exist_ok=True)
             for temporary in path.glob(".*"):
                 temporary.unlink()
+            # The folder and the name tell: models/scale/deep/seed-100.keras, logs/tune/broad/trials.csv.
+            trained_by = sorted({*_recorded(path)[1], _here()})
+            write_json(path / _RUN, {"run": Path(*outputs.parts[1:-1]).as_posix(), "work_trees": trained_by})
         except OSError as error:
             _warn(
                 f"{path}: {error.strerror}; training goes on, but a kill would lose it. "
@@ -145,16 +157,59 @@ def open_checkpoints(key: str, outputs: Path) -> Iterator[Checkpoints]:
         yield Checkpoints(path if path.is_dir() else None)
 
 
-def clean() -> Iterator[str]:
-    """Remove the checkpoints of all runs that no process is training; yield a line for each."""
+def clean(*, all_work_trees: bool) -> Iterator[str]:
+    """Remove the checkpoints of runs that no process is training; yield a line for each run, also those that stay.
+
+    Only of runs that this work tree alone has trained, unless ``all_work_trees``.
+    """
     for path in sorted(path for path in folder().glob("*") if _KEY.fullmatch(path.name)):
+        run, work_trees = _recorded(path)
         try:
             with _locked(path.name, wait=False):
-                size = sum(file.stat().st_size for file in path.glob("*.checkpoint"))
-                shutil.rmtree(path)
-                yield f"removed {path} ({size / 1e6:.0f} MB)"
+                where = ", ".join(f"{place} on {host}" for host, place in work_trees) or "an unknown folder"
+                described = f"{path}: {run}, {_progress(path)}, of {where}"
+                if all_work_trees or work_trees == [_here()]:
+                    shutil.rmtree(path)
+                    yield f"removed {described}"
+                else:
+                    yield f"kept {described}; 'make clean-state ALL=1' removes it"
         except UserError as error:
-            yield f"kept {path}: {error}"
+            yield f"kept {path}: {run}; {error}"
+        except OSError as error:
+            yield f"kept {path}: {run}; {error.filename}: {error.strerror}"
+
+
+def _here() -> tuple[str, str]:
+    """Host and folder of this work tree."""
+    return socket.gethostname(), str(work_tree(Path.cwd()))
+
+
+def _recorded(path: Path) -> tuple[str, list[tuple[str, str]]]:
+    """The run whose checkpoints are in ``path``, and host and folder of each work tree that trained it, sorted."""
+    try:
+        recorded = read_json(path / _RUN)
+        return str(recorded["run"]), [(str(host), str(place)) for host, place in recorded["work_trees"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown run", []
+
+
+def _progress(path: Path) -> str:
+    """How far the run came whose checkpoints are in ``path``, their age and their size."""
+    files = [(file.stat(), file) for file in path.rglob("*") if file.is_file()]
+    last, written = "before its first checkpoint", path.stat().st_mtime
+    saved = sorted((stat.st_mtime, file.stem) for stat, file in files if file.suffix == ".checkpoint")
+    if saved:
+        written, name = saved[-1]
+        _, metadata = Checkpoints(path).load(name) or ([], {})
+        last = f"{name.replace('-', ' ')} after epoch {len(metadata['epochs']) if 'epochs' in metadata else '?'}"
+    return f"{last}, {_age(time.time() - written)} old, {sum(stat.st_size for stat, _ in files) / 1e6:.1f} MB"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86_400), ("h", 3_600)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 60:.0f} min"
 
 
 @contextmanager

@@ -1,9 +1,13 @@
 """Checkpoints by themselves: what they give back, refuse and clean up."""
 
+import errno
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
 from pipeline.runtime import checkpoints, sources
+from tests.conftest import ROOT
 
 RUN, OTHER = "0" * 20, "1" * 20
 OUTPUTS = Path("metrics/run.json")
@@ -51,16 +56,109 @@ def test_nothing_is_left_of_a_run_that_was_removed(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def stop(run: str, outputs: str, epochs: int = 3) -> None:
+    """Leave what a run leaves that was stopped after ``epochs``."""
+    with checkpoints.open_checkpoints(run, Path(outputs)) as saved:
+        saved.save("seed-100", ARRAYS, {"epochs": [{}] * epochs})
+
+
+def cleaned(*, all_work_trees: bool = False) -> list[str]:
+    return list(checkpoints.clean(all_work_trees=all_work_trees))
+
+
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def test_cleaning_spares_the_run_that_is_being_trained_and_all_that_is_not_ours(folder: Path) -> None:
     for run in (RUN, OTHER):
-        with checkpoints.open_checkpoints(run, OUTPUTS) as saved:
-            saved.save("seed-100", ARRAYS, {})
+        stop(run, "models/scale/deep/seed-100.keras")
     (folder / "Documents").mkdir()
     with checkpoints.open_checkpoints(OTHER, OUTPUTS):
-        removed, kept = checkpoints.clean()
-    assert removed.startswith(f"removed {folder / RUN} (")
-    assert kept.startswith(f"kept {folder / OTHER}: process {os.getpid()} on ")
+        removed, kept = cleaned(all_work_trees=True)
+    assert removed.startswith(f"removed {folder / RUN}: scale/deep, seed 100 after epoch 3, 0 min old, 0.0 MB, of ")
+    assert kept.startswith(f"kept {folder / OTHER}: ")
+    assert f"process {os.getpid()} on " in kept
     assert sorted(path.name for path in folder.iterdir()) == [OTHER, "Documents"]
+
+
+def test_cleaning_names_what_another_work_tree_left_and_removes_it_only_when_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    work_in(theirs, monkeypatch)
+    stop(OTHER, "models/scale/deep/seed-100.keras", epochs=12)
+    (folder / OTHER / "weights").write_bytes(bytes(2_345_678))
+    work_in(mine, monkeypatch)
+    stop(RUN, "models/baseline/seed-100.keras")
+    written = time.time() - 3 * 3600
+    os.utime(folder / OTHER / "seed-100.checkpoint", (written, written))
+    description = (
+        f"{folder / OTHER}: scale/deep, seed 100 after epoch 12, 3 h old, 2.3 MB, of {theirs} on {socket.gethostname()}"
+    )
+    removed, kept = cleaned()
+    assert removed.startswith(f"removed {folder / RUN}: baseline, seed 100 after epoch 3, 0 min old, ")
+    assert kept == f"kept {description}; 'make clean-state ALL=1' removes it"
+    assert [path.name for path in folder.iterdir()] == [OTHER]
+    assert cleaned(all_work_trees=True) == [f"removed {description}"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_run_that_two_work_trees_trained_is_of_neither_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [work_in(tmp_path / name, monkeypatch) for name in ("mine", "theirs", "mine")]
+    for place in places:
+        work_in(place, monkeypatch)
+        stop(RUN, "models/baseline/seed-100.keras")
+    (kept,) = cleaned()
+    assert kept.startswith("kept ")
+    assert all(str(place) in kept for place in places)
+
+
+def test_the_same_folder_of_another_host_is_another_work_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
+        stop(RUN, "models/baseline/seed-100.keras")
+    (kept,) = cleaned()
+    assert f"of {Path.cwd()} on elsewhere; 'make clean-state ALL=1' removes it" in kept
+
+
+def test_an_experiment_in_a_folder_of_dvcs_is_of_the_work_tree_it_was_started_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_in(tmp_path / "mine/.dvc/tmp/exps/standalone/tmp1", monkeypatch)
+    stop(RUN, "models/baseline/seed-100.keras")
+    work_in(tmp_path / "mine/inner", monkeypatch)
+    stop(OTHER, "models/baseline/seed-100.keras")
+    work_in(tmp_path / "mine", monkeypatch)
+    assert [line.partition(" ")[0] for line in cleaned()] == ["removed", "kept"]
+    assert [path.name for path in folder.iterdir()] == [OTHER]
+
+
+@pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"run": "baseline"}', b"\xff"])
+def test_a_state_that_does_not_say_whose_it_is_stays(folder: Path, record: bytes | None) -> None:
+    stop(RUN, "models/baseline/seed-100.keras")
+    path = folder / RUN / "run.json"
+    path.unlink() if record is None else path.write_bytes(record)
+    (kept,) = cleaned()
+    assert kept.startswith(f"kept {folder / RUN}: unknown run, seed 100 after epoch 3, 0 min old, ")
+    assert kept.endswith("of an unknown folder; 'make clean-state ALL=1' removes it")
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert saved.load("seed-100") is not None
+
+
+def test_a_state_without_a_checkpoint_and_one_that_is_damaged_are_cleaned_too(folder: Path) -> None:
+    for run in (RUN, OTHER):
+        stop(run, "models/baseline/seed-100.keras")
+    (folder / RUN / "seed-100.checkpoint").write_bytes(b"half")
+    (folder / OTHER / "seed-100.checkpoint").unlink()
+    damaged, none = cleaned()
+    assert "baseline, seed 100 after epoch ?, " in damaged
+    assert "baseline, before its first checkpoint, " in none
+    assert list(folder.iterdir()) == []
 
 
 def test_two_runs_cannot_write_the_same_outputs(folder: Path) -> None:
@@ -83,7 +181,7 @@ def test_what_a_kill_in_writing_left_is_removed(folder: Path) -> None:
     (folder / RUN).mkdir(parents=True)
     (folder / RUN / ".123-seed-100.checkpoint").write_bytes(b"half")
     with checkpoints.open_checkpoints(RUN, OUTPUTS):
-        assert list((folder / RUN).iterdir()) == []
+        assert not list((folder / RUN).glob("*.checkpoint"))
 
 
 def test_a_second_process_waits_for_the_lock_and_then_trains_by_itself(
@@ -109,6 +207,43 @@ def test_a_second_process_waits_for_the_lock_and_then_trains_by_itself(
     assert f"process {os.getpid()} on {socket.gethostname()}" in (said := capsys.readouterr().err)
     assert "is training the same run; waiting for it" in said
     assert list(folder.iterdir()) == []
+
+
+WAITER = """
+from pathlib import Path
+from pipeline.runtime import checkpoints
+with checkpoints.open_checkpoints("{run}", Path("elsewhere/run.json")):
+    pass
+"""
+
+
+def test_a_waiter_that_is_killed_leaves_nothing_to_go_on_from(folder: Path) -> None:
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        saved.save("seed-100", ARRAYS, {})
+        waiter = subprocess.Popen(
+            [sys.executable, "-c", WAITER.format(run=RUN)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        assert waiter.stderr is not None
+        assert "waiting for it" in waiter.stderr.readline()
+        waiter.kill()
+        waiter.communicate()
+        saved.remove()
+    assert not (folder / RUN).exists()
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert saved.load("seed-100") is None
+
+
+def test_checkpoints_that_cannot_be_removed_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        saved.save("seed-100", ARRAYS, {})
+        monkeypatch.setattr(shutil, "rmtree", refuse)
+        saved.remove()
+    assert f"{folder / RUN} cannot be removed (Permission denied)" in capsys.readouterr().err
 
 
 IMAGES = Split(np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 1], np.uint8))
