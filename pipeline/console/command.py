@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.console.removed import how_to_restore
 from pipeline.files.errors import UserError
 from pipeline.runtime.signals import Stopped
 
@@ -17,29 +18,40 @@ def run(main: Callable[..., None]) -> NoReturn:
 
     Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
     missing file or a full disk (one line on stderr, no traceback), 2 when the command line has too few or too many
-    words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback.
+    words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback. Where DVC
+    removed committed files before it ran the stage, one more line says how they come back.
     """
     stage = Path(sys.argv[0]).stem
     parameters = inspect.signature(main).parameters.values()
     expected = [parameter.name.upper() for parameter in parameters]
+    least = sum(parameter.default is parameter.empty for parameter in parameters)
     words = sys.argv[1:]
     any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-    if not any_number and len(words) != len(expected):
-        usage = " ".join([f"python -m pipeline.{stage}", *expected])
+    if not any_number and not least <= len(words) <= len(expected):
+        optional = [f"[{name}]" for name in expected[least:]]
+        source = Path(inspect.getfile(main))
+        usage = " ".join([f"python -m {source.parent.name}.{source.stem}", *expected[:least], *optional])
         print(f"{stage}: got {len(words)} arguments; allowed: {usage}", file=sys.stderr)
         sys.exit(2)
     try:
         main(*words)
+        sys.exit(0)
     except UserError as error:
-        print(f"{stage}: {error}", file=sys.stderr)
-        sys.exit(1)
+        code, message = 1, str(error)
     except OSError as error:
-        print(f"{stage}: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+        code, message = 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
     except Stopped as stopped:
-        print(f"{stage}: {stopped}", file=sys.stderr)
-        sys.exit(128 + stopped.number)
+        code, message = 128 + stopped.number, str(stopped)
     except KeyboardInterrupt:
-        print(f"{stage}: interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
+        code, message = 130, "interrupted"
+    except Exception:
+        _say(stage, how_to_restore())
+        raise
+    _say(stage, message)
+    _say(stage, how_to_restore())
+    sys.exit(code)
+
+
+def _say(stage: str, message: str | None) -> None:
+    if message is not None:
+        print(f"{stage}: {message}", file=sys.stderr)

@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,16 +218,13 @@ def test_plots_show_the_curves_that_people_compare_and_not_hundreds_of_charts(re
     assert len(charts) < 30
 
 
-def test_the_demo_gives_the_same_bytes_and_leaves_git_and_dvc_as_they_were(clean: Project, tmp_path: Path) -> None:
-    """The demo runs every stage again, in a repository of its own and with an empty cache."""
-    (clean.folder / "uncommitted.txt").write_text("mine")
-    before = clean.succeed("git", "status", "--porcelain"), clean.succeed("dvc", "exp", "list", "--name-only")
-    output = clean.succeed("tools/demo", TMPDIR=str(tmp_path))
-    (folder,) = tmp_path.glob("cifar10-demo-*")
-    assert f"runs in {folder}" in output
-    assert "| ablation/l2-1e-5 |" in output
-    # The hash of every output is in it.
-    assert (folder / "dvc.lock").read_text() == (clean.folder / "dvc.lock").read_text()
-    assert (clean.succeed("git", "status", "--porcelain"), clean.succeed("dvc", "exp", "list", "--name-only")) == before
+def test_a_stage_that_fails_says_how_its_committed_files_come_back(clean: Project) -> None:
+    clean.set_params(**{"fetch.dataset": "cifar10"})
+    failed = clean.run("dvc", "repro", "--single-item", "fetch", CIFAR10_ARCHIVE=str(clean.folder / "params.yaml"))
+    assert failed.returncode != 0
+    assert " D metrics/dataset.json" in clean.succeed("git", "status", "--porcelain").splitlines()
+    (commands,) = re.findall(r'^fetch: DVC removed metrics/dataset\.json .*; "(.*)" brings back', failed.stderr, re.M)
+    clean.succeed("sh", "-ec", commands)
+    clean.succeed("git", "checkout", "--quiet", "params.yaml")
+    assert clean.succeed("git", "status", "--porcelain") == ""
     assert clean.succeed("dvc", "status", "--quiet") == ""
-    (clean.folder / "uncommitted.txt").unlink()
