@@ -1,6 +1,6 @@
 """What a reviewer reads: parameters, metrics and plots of the work tree beside those of a revision. Not a stage.
 
-python -m tools.review REV writes review/review.md and, beside it, the plots of both sides.
+python -m tools.review REV [TITLE] writes review/review.md and, beside it, the plots of both sides.
 """
 
 import shutil
@@ -28,7 +28,7 @@ def parameter_table(changed: Sequence[tuple[str, object, object]] | None) -> str
 
 
 def metric_table(changed: Sequence[Change]) -> str:
-    """The scores that changed, worst first, each with what the change means."""
+    """The scores that changed, worst first and then by name, each with what the change means."""
     order = ("not a number", "missing", "worse", "better", "unknown", "removed", "new", "changed", "not told apart")
     rows = [
         [
@@ -116,15 +116,15 @@ def _value(value: object) -> str:
     return "" if value is None else f"`{value}`"
 
 
-def main(revision: str) -> None:
-    """Write review/review.md: the work tree against ``revision``."""
+def main(revision: str, title: str = "") -> None:
+    """Write review/review.md: the work tree against ``revision``, which the page calls ``title`` if one is given."""
     commit = changes.commit(revision)
     shutil.rmtree(FOLDER, ignore_errors=True)
     parameters, metrics, plots = changes.parameters(commit), changes.metrics(commit), changes.plots(commit)
     counts = {verdict: sum(change.verdict == verdict for change in metrics) for verdict in ("better", "worse")}
     text = "\n\n".join(
         [
-            f"# The work tree against {revision} ({commit[:10]})",
+            f"# The work tree against {title or f'{revision} ({commit[:10]})'}",
             *warnings(commit),
             f"{len(parameters or [])} parameters, {len(metrics)} metrics ({counts['better']} better, {counts['worse']} "
             f"worse) and {len(plots)} plots changed.",
@@ -141,7 +141,7 @@ def main(revision: str) -> None:
     )
     write_text(FOLDER / "review.md", text + "\n")
     print(text)
-    print(f"\nreview: {FOLDER / 'review.md'} has this page with its plots")
+    print(f"\nreview: {(FOLDER / 'review.md').absolute()} has this page with its plots")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import subprocess
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.evaluation.statistics import Statistic
 from pipeline.reporting import plots
 from pipeline.runtime import fingerprints
 from tests.conftest import Project
-from tools import changes, review, staleness
+from tools import changes, review, revisions, staleness
 from tools.changes import Change
 
 NAN = float("nan")
@@ -270,6 +271,21 @@ def test_a_lock_without_a_report_says_so(content: str, reason: str, reported: di
     assert re.match(reason, said), said
     Path("dvc.lock").unlink()
     assert staleness.of_report() == ["dvc.lock is missing"]
+
+
+def test_rows_come_in_one_order_whatever_order_dvc_found_them_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, better, worse = Statistic(0.5, 3, 0.001), Statistic(0.6, 3, 0.001), Statistic(0.4, 3, 0.001)
+    entries = [("test.f1", better), ("val.accuracy", worse), ("test.accuracy", better), ("val.f1", worse)]
+    changed = [Change(path, name, before, after) for path in ("b.json", "a.json") for name, after in entries]
+    # Each thousandth of all orders.
+    (table,) = {review.metric_table(order) for order in islice(permutations(changed), 0, None, 1009)}
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in table.splitlines()[2:]]
+    names = ("val.accuracy", "val.f1", "test.accuracy", "test.f1")
+    assert rows == [(path, name) for two in (names[:2], names[2:]) for path in ("a", "b") for name in two]
+    found = {"reg.l2": {"old": 1, "new": 2}, "baseline.rate": {"new": 3}}
+    monkeypatch.setattr(revisions, "parsed", lambda revision, path: {})
+    monkeypatch.setattr(revisions, "run", lambda *words: json.dumps({"params.yaml": found}).encode())
+    assert changes.parameters("main") == [("baseline.rate", None, 3), ("reg.l2", 1, 2)]
 
 
 TRAINED = (["regularise", "100"], ["regularise", "101"], ["evaluate", "regularise"])
