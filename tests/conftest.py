@@ -31,8 +31,8 @@ PER_CLASS = {"train": 10, "test": 2}
 
 # A process takes one file after another. These take minutes; the first makes what most others wait for, the second not.
 LONGEST = (
-    *("test_graph", "test_search", "test_run_cache", "test_experiments", "test_resume", "test_resume_convolutional"),
-    *("test_real_images", "test_fingerprint"),
+    *("test_graph", "test_search", "test_workflows", "test_run_cache", "test_experiments", "test_resume"),
+    *("test_resume_convolutional", "test_real_images", "test_fingerprint", "test_tidy"),
 )
 
 
@@ -50,6 +50,8 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         # Git tells its hooks by variables which repository they serve: here it is this one.
         outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        # Without compiled modules, every stage would compile its own anew.
+        outer.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = outer | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
         # Without one that is shared, every new project would have Matplotlib look for fonts first.
         self.environment["MPLCONFIGDIR"] = str(user_cache_path("matplotlib"))
