@@ -68,9 +68,9 @@ def test_an_up_to_date_project_stays_so_and_then_there_is_nothing_to_remove(wide
     record(wide)
     assert wide.stale() == {}
     output = wide.succeed("python", "-m", "tools.tidy")
+    assert wide.stale() == {}
     assert "removed models/scale/wide/seed-100.keras" in output
     assert not (wide.folder / "models/scale/wide").exists()
-    assert wide.stale() == {}
     assert wide.succeed("git", "status", "--porcelain") == ""
     output = wide.succeed("python", "-m", "tools.tidy")
     assert output.startswith("nothing to remove: ")
