@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import secrets
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -31,7 +33,8 @@ def atomic_write(path: Path, *, fsync: bool = True) -> Iterator[Path]:
     Where ``fsync``, the content is on the disk before the name changes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    # A process id alone is no name: containers that share a folder have the same ones.
+    temporary = path.with_name(f".{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
         if fsync:

@@ -3,6 +3,11 @@
 DVC removes a stage's outputs before it runs, so checkpoints lie outside of them; there they also serve ``dvc exp run
 --temp`` and queue workers. They are keyed by everything that the run depends on, and removed when the stage has written
 its outputs.
+
+Two locks keep processes apart: one beside the checkpoints, and one in the work tree for the outputs. Each lies in the
+folder that it protects, so that hosts and containers meet where they share it and nowhere else. They are the kernel's
+(flock), which frees them when their holder ends. This presumes that a shared folder hands them on to all its hosts, as
+NFS and bind mounts of containers do; a mount with local locks (NFS with nolock) keeps apart the processes of one host.
 """
 
 import functools
@@ -41,6 +46,8 @@ _DIGEST_BYTES = 32
 _RUN = "run.json"
 # What a checkpoint holds: raise it when that changes.
 _FORMAT = 1
+# Where DVC keeps its own locks of a work tree.
+_WORK_TREE_LOCKS = Path(".dvc", "tmp")
 
 
 def folder() -> Path:
@@ -131,28 +138,32 @@ class Checkpoints:
 
 
 @contextmanager
-def open_checkpoints(key: str, outputs: Path) -> Iterator[Checkpoints]:
+def open_checkpoints(key: str, outputs: Path, *, alone: bool = True) -> Iterator[Checkpoints]:
     """Hold the checkpoints of the run ``key``, and the right to write ``outputs``, against other processes.
 
     Raises :class:`UserError` that names the process (the orphan of a killed dvc) that writes the same outputs. One in
-    another folder (a queue worker) that trains the same run is waited for. Where their folder cannot be written,
-    a warning says so and the run is trained without any.
+    another folder (a queue worker) that trains the same run is waited for. Where their folder cannot be written or
+    locked, a warning says so and the run is trained without any. ``alone``: no other process writes there without a
+    lock, so that what a kill in writing left can be removed.
     """
     path = folder() / key
     with ExitStack() as locks:
         try:
-            locks.enter_context(_locked(_digest(str(outputs.absolute())), wait=False))
-            locks.enter_context(_locked(key, wait=True))
+            locks.enter_context(_locked(_WORK_TREE_LOCKS.absolute() / _digest(str(outputs)), wait=False))
+        except OSError as error:
+            _warn(f"{error.filename}: {error.strerror}; nothing keeps another process from writing {outputs} too")
+        try:
+            locks.enter_context(_locked(path, wait=True))
             path.mkdir(exist_ok=True)
-            for temporary in path.glob(".*"):
+            for temporary in path.glob(".*") if alone else ():
                 temporary.unlink()
             # The folder and the name tell: models/scale/deep/seed-100.keras, logs/tune/broad/trials.csv.
             trained_by = sorted({*_recorded(path)[1], _here()})
             write_json(path / _RUN, {"run": Path(*outputs.parts[1:-1]).as_posix(), "work_trees": trained_by})
         except OSError as error:
             _warn(
-                f"{path}: {error.strerror}; training goes on, but a kill would lose it. "
-                f"{VARIABLE} may name a folder that can be written"
+                f"{error.filename}: {error.strerror}; training goes on, but a kill would lose it. "
+                f"{VARIABLE} may name a folder that can be written and locked"
             )
         yield Checkpoints(path if path.is_dir() else None)
 
@@ -165,7 +176,7 @@ def clean(*, all_work_trees: bool) -> Iterator[str]:
     for path in sorted(path for path in folder().glob("*") if _KEY.fullmatch(path.name)):
         run, work_trees = _recorded(path)
         try:
-            with _locked(path.name, wait=False):
+            with _locked(path, wait=False):
                 where = ", ".join(f"{place} on {host}" for host, place in work_trees) or "an unknown folder"
                 described = f"{path}: {run}, {_progress(path)}, of {where}"
                 if all_work_trees or work_trees == [_here()]:
@@ -213,10 +224,10 @@ def _age(seconds: float) -> str:
 
 
 @contextmanager
-def _locked(name: str, *, wait: bool) -> Iterator[None]:
-    """Hold the lock ``name``. While another process does, wait for it, or raise :class:`UserError`."""
-    base = folder() / name
-    owner, lock = base.with_suffix(".owner"), FileLock(base.with_suffix(".lock"))
+def _locked(base: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the lock beside ``base``. While another process does, wait for it, or raise :class:`UserError`."""
+    # Without flock, a lock would be a file that outlives a holder that was killed, on another host for ever.
+    owner, lock = base.with_suffix(".owner"), FileLock(base.with_suffix(".lock"), fallback_to_soft=False)
     base.parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(blocking=False)
@@ -226,6 +237,8 @@ def _locked(name: str, *, wait: bool) -> Iterator[None]:
             raise UserError(f"{other} is training this run; stop it, and run again to continue") from None
         _warn(f"{other} is training the same run; waiting for it")
         lock.acquire()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, lock.lock_file) from None
     try:
         with suppress(OSError):
             owner.write_text(f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}")

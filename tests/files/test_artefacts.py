@@ -1,4 +1,5 @@
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         temporary.write_bytes(b"half")
         raise RuntimeError
     assert np.load(path).tolist() == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_with_the_same_process_id_do_not_meet(tmp_path: Path) -> None:
+    """In containers that share a folder, they are two processes."""
+    path = tmp_path / "a.txt"
+    with artefacts.atomic_write(path) as one:
+        one.write_text("one")
+        with artefacts.atomic_write(path) as other:
+            assert socket.gethostname() in other.name
+            other.write_text("other")
+    assert path.read_text() == "one"
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -1,13 +1,17 @@
 """Checkpoints by themselves: what they give back, refuse and clean up."""
 
 import errno
+import fcntl
 import os
+import re
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +30,8 @@ ARRAYS = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros(0, np.float32)]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(checkpoints.VARIABLE, str(tmp_path / "states"))
+    (tmp_path / "work-tree").mkdir()
+    monkeypatch.chdir(tmp_path / "work-tree")
     return tmp_path / "states" / "cifar10-dense-study"
 
 
@@ -244,6 +250,103 @@ def test_checkpoints_that_cannot_be_removed_are_named(
         monkeypatch.setattr(shutil, "rmtree", refuse)
         saved.remove()
     assert f"{folder / RUN} cannot be removed (Permission denied)" in capsys.readouterr().err
+
+
+# Takes the locks of a run and holds them until it is killed, or its input ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from pipeline.runtime.checkpoints import open_checkpoints
+
+with open_checkpoints(sys.argv[1], Path("models/run.keras")) as saved:
+    print("holds", saved.load("seed-100"), flush=True)
+    sys.stdin.read()
+"""
+
+
+class Container:
+    """A process on a host of its own, with a process id that the other's has too, and ``work_tree`` at ``mounted``."""
+
+    def __init__(self, host: str, work_tree: Path, mounted: Path, run: str) -> None:
+        for path in (work_tree, mounted):
+            path.mkdir(exist_ok=True)
+        inside = 'hostname "$0" && mount --bind "$1" "$2" && cd "$2" && exec "$3" -c "$4" "$5"'
+        namespaces = ("--map-root-user", "--uts", "--mount", "--pid", "--fork", "--kill-child")
+        self.process = subprocess.Popen(
+            ["unshare", *namespaces, "sh", "-c", inside, host, work_tree, mounted, sys.executable, HOLDER, run],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def line(self, stream: str) -> str:
+        """What it says next; empty where it has ended."""
+        return str(getattr(self.process, stream).readline())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def containers() -> Iterator[Callable[..., Container]]:
+    started: list[Container] = []
+
+    def start(*words: object) -> Container:
+        started.append(Container(*words))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for container in started:
+        container.kill()
+
+
+def test_containers_with_the_same_path_on_different_hosts_do_not_keep_each_other_from_different_runs(
+    tmp_path: Path, containers: Callable[..., Container]
+) -> None:
+    mounted = tmp_path / "app"
+    for host, run in (("host-a", RUN), ("host-b", OTHER)):
+        assert containers(host, tmp_path / host, mounted, run).line("stdout") == "holds None\n"
+
+
+def test_the_same_run_is_trained_by_one_of_them_and_by_the_other_when_that_is_killed(
+    tmp_path: Path, containers: Callable[..., Container]
+) -> None:
+    first = containers("host-a", tmp_path / "host-a", tmp_path / "app", RUN)
+    assert first.line("stdout") == "holds None\n"
+    second = containers("host-b", tmp_path / "host-b", tmp_path / "app", RUN)
+    said = f"warning: process 1 on host-a in {tmp_path / 'app'} is training the same run; waiting for it\n"
+    assert second.line("stderr") == said
+    assert second.process.stdout is not None
+    assert select.select([second.process.stdout.fileno()], [], [], 0.5)[0] == []
+    first.kill()
+    assert second.line("stdout") == "holds None\n"
+
+
+def test_a_folder_without_locks_is_named_and_not_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lock that is a file instead would outlive a holder that was killed on another host."""
+
+    def flock(file: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert not saved.save("seed-100", ARRAYS, {})
+    outputs, state = capsys.readouterr().err.splitlines()
+    assert f"Function not implemented; nothing keeps another process from writing {OUTPUTS} too" in outputs
+    assert state.startswith(f"warning: {folder / RUN}.lock: Function not implemented; training goes on")
+
+
+def test_one_work_tree_at_two_places_is_one(tmp_path: Path, containers: Callable[..., Container]) -> None:
+    first = containers("host-a", tmp_path / "shared", tmp_path / "app", RUN)
+    assert first.line("stdout") == "holds None\n"
+    second = containers("host-b", tmp_path / "shared", tmp_path / "elsewhere", OTHER)
+    _, errors = second.process.communicate()
+    assert re.search("UserError: process 1 on host-a in .*/app is training this run; stop it", errors)
 
 
 IMAGES = Split(np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 1], np.uint8))
