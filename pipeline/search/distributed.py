@@ -1,7 +1,8 @@
 """One search by several processes: Keras Tuner's chief, which chooses the trials, and its workers, which train them.
 
 The role of a process follows from Keras Tuner's variables: KERASTUNER_TUNER_ID ("chief", or a name of the worker's
-own), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT. All share the folder that CIFAR10_STATE names.
+own), KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT. All share the folder that CIFAR10_STATE names. There the chief
+leaves a token that every call must carry: whoever reaches the port, but cannot read the folder, is refused.
 """
 
 import math
@@ -12,16 +13,16 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-from pipeline.files.artefacts import write_text
 from pipeline.files.errors import UserError
 from pipeline.runtime.signals import Stopped, StopRequest
-from pipeline.search.tuner import OracleClient, OracleServicer, grpc, keras_tuner, protos
+from pipeline.search.tokens import TokenCheck, TokenSender, new_token
+from pipeline.search.tuner import TIMEOUT_SECONDS, OracleClient, OracleServicer, grpc, protos
 
 TUNER_ID, IP, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
 TIMEOUT = "CIFAR10_WORKER_TIMEOUT"
 
-# The file in the search's folder into which the chief writes its address.
-_CHIEF = "chief"
+# The chief is slow, or not there.
+_SILENCE = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
 _AGAIN = "the state is saved: run the same command again to continue"
 
@@ -53,7 +54,7 @@ def is_worker() -> bool:
 
 
 def lost_seconds() -> float:
-    """After so long a silence a worker, or the chief, is taken for lost. A worker reports every epoch."""
+    """After so long a silence a worker, or the chief, is taken for lost. A worker reports about once a second."""
     text = os.environ.get(TIMEOUT, "300")
     try:
         seconds = float(text)
@@ -72,28 +73,18 @@ class _Object:
 
 
 class Chief:
-    """The chief's oracle, as a worker sees it.
+    """The chief's oracle, as a worker sees it that shares ``folder`` with it.
 
-    Its methods wait for a chief that is slow, not there yet or started again. They raise :class:`UserError` when it was
-    not heard of for :func:`lost_seconds`, and :class:`Stopped` after a signal. A question that was asked twice does no
-    harm: a worker has one trial at a time, and a trial ends once.
+    All methods but :meth:`heartbeat` wait for a chief that is slow, not there yet or started again. They raise
+    :class:`UserError` when it was not heard of for :func:`lost_seconds` or refuses the token in ``folder``, and
+    :class:`Stopped` after a signal. A question that was asked twice does no harm: a worker has one trial at a time, and
+    a trial ends once.
     """
 
-    def __init__(self, stop: StopRequest) -> None:
-        self._client, self._stop = OracleClient(_Object()), stop
-
-    def check(self, space: keras_tuner.HyperParameters, folder: Path) -> None:
-        """Raise :class:`UserError` unless the chief searches ``space`` and keeps its checkpoints in ``folder``."""
-        # Round-trip through protobuf as the chief's space was: some types change on the way.
-        own = keras_tuner.HyperParameters.from_proto(space.to_proto())
-        other = self._ask(self._client.get_space)
-        place = folder / _CHIEF
-        if own.get_config() != other.get_config() or not place.exists() or place.read_text() != address():
-            raise UserError(
-                f"the chief at {address()} runs another search, or keeps its checkpoints elsewhere than "
-                f"{folder.parent}; chief and workers need the same search, params.yaml, code, data, kind of device "
-                "and CIFAR10_STATE"
-            )
+    def __init__(self, folder: Path, stop: StopRequest) -> None:
+        self._client, self._stop, self._token = OracleClient(_Object()), stop, TokenSender(folder)
+        channel = grpc.intercept_channel(grpc.insecure_channel(address()), self._token)
+        self._client.stub = protos.get_service_grpc().OracleStub(channel)
 
     def create_trial(self, tuner: str) -> Any:
         """The trial that ``tuner`` is to train next."""
@@ -108,8 +99,11 @@ class Chief:
         self._ask(self._client.end_trial, trial)
 
     def heartbeat(self, name: str) -> None:
-        """Report that the trial ``name`` is still being trained."""
-        self._ask(self._client.get_trial, name)
+        """Report that the trial ``name`` is still being trained; a chief that is not there is no reason to stop."""
+        try:
+            self._client.stub.GetTrial(protos.get_service().GetTrialRequest(trial_id=name), timeout=TIMEOUT_SECONDS)
+        except grpc.RpcError as error:
+            self._raise_unless_silent(error)
 
     def _ask(self, question: Callable[..., Any], *words: Any) -> Any:
         began = time.monotonic()
@@ -117,8 +111,7 @@ class Chief:
             try:
                 return question(*words)
             except grpc.RpcError as error:
-                if error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
-                    raise UserError(f"the chief at {address()} failed: {error.details()}") from None
+                self._raise_unless_silent(error)
             if self._stop.number is not None:
                 raise Stopped(self._stop.number, f"stopped while waiting for the chief at {address()}; {_AGAIN}")
             if time.monotonic() - began > lost_seconds():
@@ -126,6 +119,22 @@ class Chief:
                     f"the chief at {address()} was not heard of for {lost_seconds():.0f} s; start it, then this again"
                 )
             time.sleep(0.1)
+
+    def _raise_unless_silent(self, error: grpc.RpcError) -> None:
+        """Raise :class:`UserError` where the chief has answered, and to ask again would be of no use."""
+        if error.code() in _SILENCE:
+            return
+        if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+            raise UserError(f"the chief at {address()} failed: {error.details()}") from None
+        path, sent = self._token.path, self._token.sent
+        if self._token.read() != sent:
+            # The call waited for a chief to start, or to start again, and carried what was there before.
+            return
+        raise UserError(
+            f"the chief at {address()} runs another search, or keeps its checkpoints elsewhere than "
+            f"{path.parent.parent}: {f'it refused the token in {path}' if sent else f'{path} is missing'}; "
+            "chief and workers need the same search, params.yaml, code, data, kind of device and CIFAR10_STATE"
+        ) from None
 
 
 class _Servicer(OracleServicer):  # type: ignore[misc]
@@ -167,14 +176,18 @@ class _Servicer(OracleServicer):  # type: ignore[misc]
 
 
 def serve(oracle: Any, folder: Path, watch: Callable[[], None], stop: StopRequest) -> None:
-    """Answer workers, who find the checkpoints in ``folder``, until the search has ended.
+    """Answer workers, who find the checkpoints and the token in ``folder``, until the search has ended.
 
     ``watch`` is called every second. Raises :class:`UserError` when the address cannot be had or no worker was heard of
     for :func:`lost_seconds`, and :class:`Stopped` after a signal; either way the search can be continued.
     """
     own_address = address()
-    # By default a second chief could listen at the same port, and each would get some of the workers.
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=1),
+        interceptors=[TokenCheck(new_token(folder))],
+        # By default a second chief could listen at the same port, and each would get some of the workers.
+        options=[("grpc.so_reuseport", 0)],
+    )
     servicer = _Servicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     try:
@@ -183,7 +196,6 @@ def serve(oracle: Any, folder: Path, watch: Callable[[], None], stop: StopReques
         raise UserError(
             f"{IP} and {PORT} are {own_address}, where this machine cannot listen, or something does"
         ) from None
-    write_text(folder / _CHIEF, str(own_address))
     server.start()
     try:
         while not (servicer.stop_triggered and not oracle.ongoing_trials and not oracle.tuner_ids):

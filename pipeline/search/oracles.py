@@ -21,7 +21,7 @@ COLLISIONS = 10_000
 def oracle(search: SearchParams, folder: Path, prune: Callable[[set[str]], None]) -> Any:
     """The oracle of ``search``, as it was when it last wrote its state into ``folder``.
 
-    ``prune`` is called whenever a trial has ended, with the ids of the trials that a later rung may still continue.
+    ``prune`` is called whenever a trial has ended, with the ids of those ended trials that no other can continue.
     """
     shared = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
@@ -53,6 +53,7 @@ class _Durable:
 
     file: Path
     prune: Callable[[set[str]], None]
+    has_chosen_all = False
 
     def save(self) -> None:
         this: Any = self
@@ -90,6 +91,29 @@ class _Durable:
         this._retry_queue = sorted({name, *this._retry_queue}, reverse=True)  # noqa: SLF001
         this.tuner_ids.discard(tuner)
 
+    def scores(self) -> dict[str, float]:
+        """The val_accuracy of every trial that has ended."""
+        this: Any = self
+        return {name: trial.score for name, trial in this.trials.items() if trial.status == "COMPLETED"}
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """As Keras Tuner's, but "IDLE" in place of "STOPPED" while other tuners train: who asks may inherit a trial."""
+        this: Any = self
+        base: Any = super()
+        if self.has_chosen_all and tuner_id not in this.ongoing_trials and not this._retry_queue:  # noqa: SLF001
+            # Not asked again: to find a space exhausted takes COLLISIONS draws, seconds.
+            trial = Trial(this.get_space(), status="STOPPED")
+        else:
+            trial = base.create_trial(tuner_id)
+        if trial.status == "STOPPED":
+            self.has_chosen_all = True
+            this.tuner_ids.discard(tuner_id)
+            if this.ongoing_trials:
+                trial.status = "IDLE"
+                # The chief stays until each of these has been told to stop.
+                this.tuner_ids.add(tuner_id)
+        return trial
+
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Trial:
         """As Keras Tuner's, and saved: a worker reports this before the end, and outlives a chief that is killed."""
         base: Any = super()
@@ -103,7 +127,14 @@ class _Durable:
         this._retry_queue = [name for name in this._retry_queue if name != trial.trial_id]  # noqa: SLF001
         base: Any = super()
         base.end_trial(trial)
-        self.prune(self._promotable())
+        ended = self.scores().keys()
+        # Keras Tuner forgets a bracket as soon as its last trial has begun.
+        parents = {
+            other.hyperparameters.values.get("tuner/trial_id")
+            for name, other in this.trials.items()
+            if name not in ended
+        }
+        self.prune(ended - parents - self._promotable())
 
     def _promotable(self) -> set[str]:
         return set()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,6 @@ from pipeline.runtime.checkpoints import Checkpoints
 from pipeline.runtime.signals import Stopped, StopRequest, stop_request
 from pipeline.search import distributed, trials
 from pipeline.search.oracles import OBJECTIVE, oracle
-from pipeline.search.space import space
 from pipeline.search.trials import Trial
 from pipeline.training import devices
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset
@@ -70,7 +70,8 @@ def open_search(search: SearchParams, train_params: TrainParams, outputs: Path) 
     if distributed.is_worker():
         yield Checkpoints(checkpoints.folder() / key)
         return
-    with checkpoints.open_checkpoints(key, outputs) as saved:
+    # The workers of a chief that was killed go on, and write there.
+    with checkpoints.open_checkpoints(key, outputs, alone=not distributed.is_chief()) as saved:
         if saved.path is not None:
             yield saved
         elif distributed.is_chief():
@@ -85,20 +86,20 @@ def run_search(
 ) -> list[Trial]:
     """Train what is left of the trials of ``search``, and return all. As a chief, let workers do it.
 
-    Raises :class:`Stopped` after a signal, with everything saved.
+    Raises :class:`UserError` where what is recorded is not what has ended, and :class:`Stopped` after a signal, with
+    everything saved.
     """
     folder = _folder(saved)
     with stop_request() as stop, observe(title, search.planned_trials, search.planned_epochs) as observer:
         if distributed.is_chief():
-            chooser = oracle(search, folder, lambda names: _prune(folder, names))
+            chooser = oracle(search, folder, partial(_prune, saved))
             observer.watch(trials.recorded(folder), fresh=False)
             distributed.serve(chooser, folder, lambda: observer.watch(trials.recorded(folder), fresh=True), stop)
         else:
             if distributed.is_worker():
-                chooser = distributed.Chief(stop)
-                chooser.check(space(search), folder)
+                chooser = distributed.Chief(folder, stop)
             else:
-                chooser = oracle(search, folder, lambda names: _prune(folder, names))
+                chooser = oracle(search, folder, partial(_prune, saved))
                 chooser.requeue_all()
             observer.watch(trials.recorded(folder), fresh=False)
             with devices.scope(train_params):
@@ -107,7 +108,7 @@ def run_search(
             worker = _Worker(chooser, search, train_params, saved, stop, observer, train, val, classes)
             worker.work(os.environ.get(distributed.TUNER_ID, "tuner0"))
         stop.raise_if_requested(f"{title}, after the last trial", saved=True)
-    return trials.recorded(folder)
+    return trials.recorded(folder) if distributed.is_worker() else trials.confirmed(folder, chooser.scores())
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,12 @@ class _Worker:
         self.compiled[name] = epoch.structure
         self.observer.started(name, int(values.get("tuner/round", 0)), max_epoch)
 
+        epochs_done = 0
+
         def on_epoch(result: EpochResult) -> None:
+            nonlocal epochs_done
+            epochs_done = result.number
             self.observer.on_epoch(result)
-            self.chooser.heartbeat(name)
 
         names = [f"trial-{name}"]
         if values.get("tuner/trial_id"):
@@ -170,11 +174,11 @@ class _Worker:
         try:
             # Its checkpoint stays for a later rung.
             trainer = Trainer(epoch, recipe, seed, self.saved, self.stop, names, keep_best=False)
-            history = trainer.run(on_epoch)
+            history = trainer.run(on_epoch, partial(self.chooser.heartbeat, name))
             trainer.save()
         except DivergedError as error:
             self.observer.say(str(error))
-            return trials.ended(name, values, None, 0, max_epoch)
+            return trials.ended(name, values, None, epochs_done + 1 - initial, max_epoch)
         return trials.ended(name, values, history, max(0, len(history.epochs) - initial), max_epoch)
 
 
@@ -193,8 +197,7 @@ def _folder(saved: Checkpoints) -> Path:
     return saved.path
 
 
-def _prune(folder: Path, names: set[str]) -> None:
-    """Remove the checkpoints of all trials that have ended, but for those of ``names``."""
-    for trial in trials.recorded(folder):
-        if trial.name not in names:
-            (folder / f"trial-{trial.name}.checkpoint").unlink(missing_ok=True)
+def _prune(saved: Checkpoints, names: set[str]) -> None:
+    """Remove the checkpoints of the trials ``names``."""
+    for name in names:
+        saved.discard(f"trial-{name}")

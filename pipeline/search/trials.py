@@ -1,12 +1,14 @@
 """The trials of a search: what each trained, what it gave, and which of them won."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.files.artefacts import write_csv, write_text
+from pipeline.files.errors import UserError
 from pipeline.training.trainer import History
 
 
@@ -30,14 +32,17 @@ class Trial:
 
 
 def ended(name: str, values: Mapping[str, Any], history: History | None, trained: int, max_epoch: int) -> Trial:
-    """The trial ``name`` with Keras Tuner's ``values``, its hyperparameters; ``history`` None: it diverged."""
+    """The trial ``name`` with Keras Tuner's ``values``, its hyperparameters, after ``trained`` epochs of its own.
+
+    ``history`` None: it diverged.
+    """
     epochs = history.epochs if history is not None else []
     return Trial(
         name=name,
         parent=values.get("tuner/trial_id"),
         round=int(values.get("tuner/round", 0)),
         max_epoch=max_epoch,
-        epochs=len(epochs),
+        epochs=len(epochs) if history is not None else int(values.get("tuner/initial_epoch", 0)) + trained,
         epochs_trained=trained,
         val_accuracy=max((epoch.val.accuracy for epoch in epochs), default=0.0),
         val_loss=min((epoch.val.loss for epoch in epochs), default=None),
@@ -53,6 +58,26 @@ def record(folder: Path, trial: Trial) -> None:
 def recorded(folder: Path) -> list[Trial]:
     """All trials kept in ``folder``, in the order of their names."""
     return [Trial(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("trial-*.json"))]
+
+
+def confirmed(folder: Path, scores: Mapping[str, float]) -> list[Trial]:
+    """The trials kept in ``folder``, in the order of their names; ``scores``: the val_accuracy of all that have ended.
+
+    Raises :class:`UserError` that names the first trial of which record and score do not agree.
+    """
+    found = {trial.name: trial for trial in recorded(folder)}
+    for name in sorted(found.keys() | scores.keys()):
+        if name not in found:
+            wrong = "is missing, but the trial has ended"
+        elif name not in scores:
+            wrong = "is of a trial that has not ended in this search"
+        # A score travels from a worker to its chief in single precision.
+        elif not math.isclose(found[name].val_accuracy, scores[name], abs_tol=1e-6):
+            wrong = f"has a val_accuracy of {found[name].val_accuracy:.6f}, but the trial ended with {scores[name]:.6f}"
+        else:
+            continue
+        raise UserError(f"{folder / f'trial-{name}.json'} {wrong}; no winner is named. Remove {folder} to search anew")
+    return [found[name] for name in sorted(found)]
 
 
 def winner(trials: Sequence[Trial]) -> Trial:

@@ -12,13 +12,14 @@ with without_chatter():
     from keras_tuner.src.engine import conditions
     from keras_tuner.src.engine.trial import Trial
 
-# Seconds until a worker may look up from a question that has no answer yet. Keras Tuner's own is an hour.
-oracle_client.TIMEOUT = 2
+# Until a worker may look up from a question that has no answer yet. Keras Tuner's own is an hour.
+oracle_client.TIMEOUT = TIMEOUT_SECONDS = 2
 
 # It prints a value, left over from debugging, whenever a trial travels between processes.
 conditions.print = lambda *_: None
 
 __all__ = [
+    "TIMEOUT_SECONDS",
     "OracleClient",
     "OracleServicer",
     "Trial",

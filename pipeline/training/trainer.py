@@ -93,10 +93,11 @@ class Trainer:
         else:
             self._restore(*saved)
 
-    def run(self, on_epoch: Callable[[EpochResult], None]) -> History:
+    def run(self, on_epoch: Callable[[EpochResult], None], on_piece: Callable[[], None] = lambda: None) -> History:
         """Train to the end of the recipe.
 
-        ``on_epoch`` is called for each epoch, those before an interruption included. Raises :class:`DivergedError` when
+        ``on_epoch`` is called for each epoch, those before an interruption included; ``on_piece`` about once a second
+        while an epoch is trained. Raises :class:`DivergedError` when
         the loss is no longer finite and, after a signal, with the state saved,
         :class:`pipeline.runtime.signals.Stopped`.
         """
@@ -106,7 +107,7 @@ class Trainer:
         for epoch in self._history.epochs:
             on_epoch(epoch)
         while not self._finished:
-            on_epoch(self._next_epoch())
+            on_epoch(self._next_epoch(on_piece))
         return self._history
 
     @property
@@ -126,13 +127,14 @@ class Trainer:
         impatient = patience is not None and done - self._history.best_epoch >= patience
         return done >= self._recipe.epochs or impatient
 
-    def _next_epoch(self) -> EpochResult:
+    def _next_epoch(self, on_piece: Callable[[], None]) -> EpochResult:
         """Train and validate one epoch, or the rest of one."""
         val_losses = [epoch.val.loss for epoch in self._history.epochs]
         number = len(self._history.epochs) + 1
         started = time.perf_counter() - self._seconds
         for progress in self._epoch.train(self._seed, val_losses, self._progress):
             self._progress, self._seconds = progress, time.perf_counter() - started
+            on_piece()
             if self._stop.number is not None:
                 place = f"{self._label}, epoch {number} of {self._recipe.epochs}"
                 self._stop.raise_if_requested(place, saved=self.save())

@@ -3,15 +3,16 @@
 import csv
 import json
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from pipeline.search.tuner import grpc
 from tests.conftest import Project, copy_project
+from tests.search.test_distributed import end_every_trial, free_port
 
 SEARCH = "tune.searches.broad"
 # Brackets that begin with 4 trials of one epoch (2 of which go on to two epochs and 1 to four), 3 of two and 3 of four.
@@ -64,9 +65,11 @@ def rows(outputs: dict[str, bytes]) -> list[dict[str, str]]:
     return list(csv.DictReader(outputs["logs/tune/broad/trials.csv"].decode().splitlines()))
 
 
-def start(project: Project, search: str = "broad", **environment: str) -> subprocess.Popen[str]:
+def start(
+    project: Project, search: str = "broad", program: Sequence[str] = ("-m", "pipeline.tune"), **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["python", "-m", "pipeline.tune", search],
+        ["python", *program, search],
         cwd=project.folder,
         env=project.environment | environment,
         text=True,
@@ -134,18 +137,30 @@ def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> Non
     [("grid", 6), ("random", 6), ("bayesian", 18)],
 )
 def test_so_does_one_of_another_algorithm(project: Project, states: Path, algorithm: str, trials: int) -> None:
-    search = "tune.searches.final"
-    rates: object = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
-    space = {"layers": [1], "units_1": [8], "learning_rate": rates, "dropout": [0], "l2": [0]}
-    settings = {"algorithm": algorithm, "max_trials": trials, "max_epochs": 2, "dropout_after": [], "space": space}
-    project.set_params(**{f"{search}.{name}": value for name, value in settings.items()})
+    tiny_search(project, algorithm, trials)
     project.stage("tune", "final")
     undisturbed = take_outputs(project)
     for done in (2, trials - 1):
         kill_after(done, start(project, "final"), states)
+    # A record that nothing in the search has led to.
+    (state,) = (path for path in states.iterdir() if path.is_dir())
+    forged = state / "trial-99.json"
+    forged.write_text((state / "trial-0.json").read_text().replace('"name": "0"', '"name": "99"'))
+    refused = project.call("tune", "final")
+    assert (refused.returncode, refused.stderr.count("\n"), take_outputs(project)) == (1, 1, {})
+    assert f"tune: {forged} is of a trial that has not ended in this search; no winner is named." in refused.stderr
+    forged.unlink()
     project.stage("tune", "final")
     assert take_outputs(project) == undisturbed
     assert len(undisturbed["logs/tune/final/trials.csv"].splitlines()) == 1 + trials
+
+
+def tiny_search(project: Project, algorithm: str, trials: int) -> None:
+    """Let the search "final" have one layer of 8 units and two epochs."""
+    rates: object = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3] if algorithm == "grid" else {"min": 1e-4, "max": 1e-2}
+    space = {"layers": [1], "units_1": [8], "learning_rate": rates, "dropout": [0], "l2": [0]}
+    settings = {"algorithm": algorithm, "max_trials": trials, "max_epochs": 2, "dropout_after": [], "space": space}
+    project.set_params(**{f"tune.searches.final.{name}": value for name, value in settings.items()})
 
 
 def test_a_trial_that_diverges_loses_and_says_so(project: Project) -> None:
@@ -156,7 +171,8 @@ def test_a_trial_that_diverges_loses_and_says_so(project: Project) -> None:
     output = project.stage("tune", "final")
     assert "the loss is not finite after epoch 1; learning_rate is 1e+30" in output
     winner = json.loads((project.folder / "logs/tune/final/winner.json").read_text())
-    assert winner["trials"] == 4
+    # Two that end, and two that diverge in their first epoch.
+    assert (winner["trials"], winner["epochs"]) == (4, 2 * 2 + 2 * 1)
     assert winner["hyperparameters"]["learning_rate"] == "0.001"
     take_outputs(project)
 
@@ -168,12 +184,6 @@ def cluster(tuner: str, port: int) -> dict[str, str]:
         "KERASTUNER_ORACLE_PORT": str(port),
         "CIFAR10_WORKER_TIMEOUT": "120",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_a_chief_and_two_workers_of_which_each_kind_is_killed_and_started_again(
@@ -197,6 +207,65 @@ def test_a_chief_and_two_workers_of_which_each_kind_is_killed_and_started_again(
     outputs = take_outputs(project)
     assert [row["trial"] for row in rows(outputs)] == [row["trial"] for row in rows(undisturbed)]
     assert list(states.iterdir()) == []
+
+
+# A worker that sleeps after every batch, and is killed in its second epoch.
+SLOW_WORKER = """
+import os, signal, sys, time
+from pipeline import tune
+from pipeline.console import command
+from pipeline.search import run
+
+class Slow(run.CompiledEpoch):
+    def __init__(self, *words):
+        super().__init__(*words, piece_products=1)
+
+    def train(self, seed, val_losses, start):
+        for progress in super().train(seed, val_losses, start):
+            if val_losses and progress.batches == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(float(os.environ["SECONDS"]))
+            yield progress
+
+run.CompiledEpoch = Slow
+sys.argv = ["tune", sys.argv[1]]
+command.run(tune.main)
+"""
+
+
+@pytest.mark.parametrize(("algorithm", "seconds"), [("random", 1.5), ("bayesian", 0)])
+def test_a_worker_keeps_its_trial_through_a_long_epoch_and_when_it_is_killed_another_takes_it(
+    project: Project, states: Path, algorithm: str, seconds: float
+) -> None:
+    """A stranger who ends every trial meanwhile is refused, and changes nothing."""
+    tiny_search(project, algorithm, 3)
+    project.stage("tune", "final")
+    undisturbed = take_outputs(project)
+    port = free_port()
+    timing = {"CIFAR10_WORKER_TIMEOUT": "8", "SECONDS": str(seconds)}
+    chief = start(project, "final", **cluster("chief", port) | timing)
+    slow = start(project, "final", ["-c", SLOW_WORKER], **cluster("worker-1", port) | timing)
+    while not ongoing(states):
+        assert chief.poll() is None, chief.communicate()
+        time.sleep(0.05)
+    assert set(end_every_trial(port)) == {grpc.StatusCode.UNAUTHENTICATED}
+    output = project.stage("tune", "final", **cluster("worker-2", port) | timing)
+    assert slow.wait() == -signal.SIGKILL
+    if seconds:
+        # The first epoch took longer than the time-out: its worker was left to it, and the other went on after that.
+        assert "trial 0: continues after epoch 1" in output
+    printed = chief.communicate(timeout=60)
+    assert chief.returncode == 0, printed
+    assert take_outputs(project) == undisturbed
+
+
+def ongoing(states: Path) -> list[str]:
+    """The workers that train, as the chief has written it down."""
+    return [
+        worker
+        for path in states.glob("*/oracle.json")
+        for worker in json.loads(path.read_text())["oracle"]["ongoing_trials"]
+    ]
 
 
 def test_a_chief_without_workers_ends_with_a_clear_message(project: Project) -> None:

@@ -78,3 +78,31 @@ def test_what_a_trial_reached_is_not_lost_with_the_chief(tmp_path: Path) -> None
     again = oracle(search, tmp_path, lambda names: None)
     again.end_trial(trial)
     assert again.trials[trial.trial_id].score == 0.5
+
+
+def test_no_checkpoint_is_pruned_that_a_trial_may_still_begin_from(tmp_path: Path) -> None:
+    """Three workers train side by side; one is slow, so that others end, and prune, while it goes on."""
+    pruned: set[str] = set()
+    search = load(tmp_path, "broad", max_epochs=9, factor=3)
+    chooser: Any = oracle(search, tmp_path, pruned.update)
+    running: dict[str, Any] = {}
+    scores, promoted = random.Random(0), 0
+    for turn in range(10_000):
+        tuner = f"worker-{turn % 3}"
+        if tuner in running and (turn % 3 or turn % 7 == 0):
+            trial = running.pop(tuner)
+            parent = trial.hyperparameters.values.get("tuner/trial_id")
+            assert parent not in pruned
+            assert trial.trial_id not in pruned
+            promoted += parent is not None
+            chooser.update_trial(trial.trial_id, {OBJECTIVE: scores.random()}, step=1)
+            trial.status = "COMPLETED"
+            chooser.end_trial(trial)
+        elif tuner not in running:
+            trial = chooser.create_trial(tuner)
+            if trial.status == "STOPPED":
+                break
+            if trial.status == "RUNNING":
+                running[tuner] = trial
+    assert promoted > 5
+    assert pruned == set(chooser.trials) == set(chooser.scores())

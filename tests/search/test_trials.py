@@ -1,7 +1,11 @@
 """What a trial's score is, and which trial wins."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from pipeline.files.errors import UserError
 from pipeline.search import trials
 from pipeline.training.epoch import LossAndAccuracy
 from pipeline.training.trainer import EpochResult, History
@@ -20,8 +24,11 @@ def test_a_trial_has_the_highest_accuracy_and_the_lowest_loss_of_its_epochs() ->
     assert trial.hyperparameters == {"layers": 2}
 
 
-def test_a_trial_that_diverged_has_no_accuracy() -> None:
-    assert trials.ended("0001", {}, None, 0, 3).val_accuracy == 0
+def test_a_trial_that_diverged_has_no_accuracy_but_counts_its_epochs() -> None:
+    trial = trials.ended("0001", {}, None, 2, 3)
+    assert (trial.val_accuracy, trial.val_loss, trial.epochs, trial.epochs_trained) == (0, None, 2, 2)
+    promoted = trials.ended("0002", {"tuner/trial_id": "0001", "tuner/initial_epoch": 3}, None, 1, 9)
+    assert (promoted.epochs, promoted.epochs_trained) == (4, 1)
 
 
 def test_the_winner_is_the_best_of_the_highest_rung() -> None:
@@ -31,3 +38,25 @@ def test_the_winner_is_the_best_of_the_highest_rung() -> None:
     )
     assert trials.winner([low, worse, best, equal]) == best
     assert trials.summary([low, worse, best])["trial"] == "b"
+
+
+def test_what_is_recorded_must_be_what_has_ended(tmp_path: Path) -> None:
+    own = [trials.ended(name, {}, HISTORY, 3, 3) for name in ("0", "1")]
+    for trial in own:
+        trials.record(tmp_path, trial)
+    assert trials.confirmed(tmp_path, {"0": 0.60000002, "1": 0.6}) == own
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ({"0": 0.6}, "trial-1.json is of a trial that has not ended in this search"),
+        ({"0": 0.6, "1": 0.6, "2": 0.1}, "trial-2.json is missing, but the trial has ended"),
+        ({"0": 0.6, "1": 0.999}, "trial-1.json has a val_accuracy of 0.600000, but the trial ended with 0.999000"),
+    ],
+)
+def test_else_no_winner_is_named(tmp_path: Path, scores: dict[str, float], message: str) -> None:
+    for name in ("0", "1"):
+        trials.record(tmp_path, trials.ended(name, {}, HISTORY, 3, 3))
+    with pytest.raises(UserError, match=f"{message}; no winner is named. Remove {tmp_path} to search anew"):
+        trials.confirmed(tmp_path, scores)
