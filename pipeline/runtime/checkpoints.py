@@ -149,11 +149,11 @@ def open_checkpoints(key: str, outputs: Path, *, alone: bool = True) -> Iterator
     path = folder() / key
     with ExitStack() as locks:
         try:
-            locks.enter_context(_locked(_WORK_TREE_LOCKS.absolute() / _digest(str(outputs)), wait=False))
+            locks.enter_context(_locked(str(_WORK_TREE_LOCKS.absolute() / _digest(str(outputs))), wait=False))
         except OSError as error:
             _warn(f"{error.filename}: {error.strerror}; nothing keeps another process from writing {outputs} too")
         try:
-            locks.enter_context(_locked(path, wait=True))
+            locks.enter_context(_locked(key, wait=True))
             path.mkdir(exist_ok=True)
             for temporary in path.glob(".*") if alone else ():
                 temporary.unlink()
@@ -176,7 +176,7 @@ def clean(*, all_work_trees: bool) -> Iterator[str]:
     for path in sorted(path for path in folder().glob("*") if _KEY.fullmatch(path.name)):
         run, work_trees = _recorded(path)
         try:
-            with _locked(path, wait=False):
+            with _locked(path.name, wait=False):
                 where = ", ".join(f"{place} on {host}" for host, place in work_trees) or "an unknown folder"
                 described = f"{path}: {run}, {_progress(path)}, of {where}"
                 if all_work_trees or work_trees == [_here()]:
@@ -224,8 +224,9 @@ def _age(seconds: float) -> str:
 
 
 @contextmanager
-def _locked(base: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock beside ``base``. While another process does, wait for it, or raise :class:`UserError`."""
+def _locked(name: str, *, wait: bool) -> Iterator[None]:
+    """Hold the lock ``name``, a path that may be absolute. While another process does, wait, or raise UserError."""
+    base = folder() / name
     # Without flock, a lock would be a file that outlives a holder that was killed, on another host for ever.
     owner, lock = base.with_suffix(".owner"), FileLock(base.with_suffix(".lock"), fallback_to_soft=False)
     base.parent.mkdir(parents=True, exist_ok=True)

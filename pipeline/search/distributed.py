@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.files.errors import UserError
 from pipeline.runtime.signals import Stopped, StopRequest
-from pipeline.search.tokens import TokenCheck, TokenSender, new_token
+from pipeline.search.tokens import TokenCheck, TokenSender, new_token, process
 from pipeline.search.tuner import TIMEOUT_SECONDS, OracleClient, OracleServicer, grpc, protos
 
 TUNER_ID, IP, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
@@ -124,6 +124,11 @@ class Chief:
         """Raise :class:`UserError` where the chief has answered, and to ask again would be of no use."""
         if error.code() in _SILENCE:
             return
+        if error.code() is grpc.StatusCode.ALREADY_EXISTS:
+            raise UserError(
+                f"{TUNER_ID} is {os.environ[TUNER_ID]}, and another process works under that name; "
+                "allowed: a name of each worker's own"
+            ) from None
         if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
             raise UserError(f"the chief at {address()} failed: {error.details()}") from None
         path, sent = self._token.path, self._token.sent
@@ -145,15 +150,22 @@ class _Servicer(OracleServicer):  # type: ignore[misc]
         self.last_heard = time.monotonic()
         # Workers that outlived an earlier chief go on with what it gave them.
         self.last_heard_of = dict.fromkeys(oracle.ongoing_trials, self.last_heard)
+        self._process_of: dict[str, str] = {}
+        self._replaced: set[str] = set()
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """A worker asks for a trial."""
+        """A worker asks for a trial; if another process worked under its name, it takes that one's place."""
+        self._refuse_replaced(context)
+        before = self._process_of.get(request.tuner_id, process(context))
+        self._process_of[request.tuner_id] = process(context)
+        self._replaced |= {before} - {process(context)}
         self._heard(request.tuner_id)
         self._reclaim()
         return super().CreateTrial(request, context)
 
     def GetTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A worker's heartbeat."""
+        self._refuse_replaced(context)
         for tuner, trial in list(self.oracle.ongoing_trials.items()):
             if trial.trial_id == request.trial_id:
                 self._heard(tuner)
@@ -164,6 +176,10 @@ class _Servicer(OracleServicer):  # type: ignore[misc]
         if self.oracle.trials[request.trial.trial_id].status == "COMPLETED":
             return protos.get_service().EndTrialResponse()
         return super().EndTrial(request, context)
+
+    def _refuse_replaced(self, context: Any) -> None:
+        if process(context) in self._replaced:
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, "another process works under this one's name")
 
     def _heard(self, tuner: str) -> None:
         self.last_heard_of[tuner] = self.last_heard = time.monotonic()

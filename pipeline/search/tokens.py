@@ -14,6 +14,8 @@ from pipeline.search.tuner import grpc
 
 # The name of the file, and of the metadata of a call.
 _NAME = "token"
+# The name of the metadata that tells apart two workers with one KERASTUNER_TUNER_ID.
+_PROCESS = "process"
 
 
 def new_token(folder: Path) -> str:
@@ -26,19 +28,19 @@ def new_token(folder: Path) -> str:
 
 
 class TokenSender(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
-    """Adds to every call the token that lies in ``folder`` at the moment."""
+    """Adds to every call the token that lies in ``folder`` at the moment, and what tells this process from others."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.sent = folder / _NAME, ""
+        self.path, self.sent, self._process = folder / _NAME, "", secrets.token_hex(8)
 
     def read(self) -> str:
         """The token, empty where there is none."""
         return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Add the token to a call."""
+        """Add both to a call."""
         self.sent = self.read()
-        return continuation(details._replace(metadata=((_NAME, self.sent),)), request)
+        return continuation(details._replace(metadata=((_NAME, self.sent), (_PROCESS, self._process))), request)
 
 
 class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
@@ -54,3 +56,8 @@ class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
         """Look at a call's token before anything else of it is read."""
         sent = dict(details.invocation_metadata).get(_NAME, "")
         return continuation(details) if hmac.compare_digest(sent.encode(), self._token) else self._refusal
+
+
+def process(context: Any) -> str:
+    """The process that made the call of ``context``."""
+    return str(dict(context.invocation_metadata()).get(_PROCESS, ""))

@@ -144,8 +144,9 @@ def test_so_does_one_of_another_algorithm(project: Project, states: Path, algori
         kill_after(done, start(project, "final"), states)
     # A record that nothing in the search has led to.
     (state,) = (path for path in states.iterdir() if path.is_dir())
-    forged = state / "trial-99.json"
-    forged.write_text((state / "trial-0.json").read_text().replace('"name": "0"', '"name": "99"'))
+    record = min(state.glob("trial-*.json"))
+    forged = record.with_name("trial-99.json")
+    forged.write_text(json.dumps(json.loads(record.read_text()) | {"name": "99"}))
     refused = project.call("tune", "final")
     assert (refused.returncode, refused.stderr.count("\n"), take_outputs(project)) == (1, 1, {})
     assert f"tune: {forged} is of a trial that has not ended in this search; no winner is named." in refused.stderr

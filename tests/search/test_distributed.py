@@ -161,3 +161,15 @@ def test_the_last_trial_of_a_lost_worker_is_given_to_another(
             trial.status = "COMPLETED"
             worker.end_trial(trial)
     assert found == [last] == list(chooser.scores())
+
+
+def test_of_two_workers_with_one_name_the_first_is_told_so_and_ends(tmp_path: Path, folder: Path, port: int) -> None:
+    """Else both would train every trial. The second may be the first that was killed and started again."""
+    first, second = (distributed.Chief(folder, StopRequest()) for _ in range(2))
+    with chief(chooser_of(tmp_path, folder), folder):
+        assert first.create_trial("worker-1").trial_id == second.create_trial("worker-1").trial_id == "0"
+        for call in (lambda: first.heartbeat("0"), lambda: first.create_trial("worker-1")):
+            with pytest.raises(UserError, match="KERASTUNER_TUNER_ID is worker-1, and another process works under"):
+                call()
+        second.heartbeat("0")
+        assert second.create_trial("worker-1").trial_id == "0"
