@@ -5,20 +5,22 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.params.kinds import (
+    Fraction,
     Integer,
     LearningRate,
+    Named,
     Number,
     ParamSection,
     Patience,
     ReduceRatePatience,
-    RunName,
     Units,
     completed,
 )
 from pipeline.params.recipe import Flip, Optimiser, Precision, Schedule
 from pipeline.params.training import HiddenLayersParams
 
-Fraction = Annotated[Number, Field(ge=0, lt=1)]
+# From 31 by 31 places each block of a convolutional network leaves half of each side: after four, a single place.
+MOST_BLOCKS = 4
 
 
 class RecipeParams(ParamSection):
@@ -42,7 +44,7 @@ class RecipeParams(ParamSection):
     shift: Annotated[Integer, Field(ge=0, le=31)]
     cutout: Annotated[Integer, Field(ge=0, le=32)]
     mixup: Annotated[Number, Field(ge=0)]
-    average_every: Annotated[Integer, Field(ge=0)]
+    average_every: Annotated[Integer, Field(ge=0, lt=2**31)]
     average_decay: Fraction
 
     @model_validator(mode="after")
@@ -71,13 +73,13 @@ class BeyondRunParams(RecipeParams, HiddenLayersParams):
 
     network: Literal["dense", "convolutional"]
     normalisation: bool
-    widths: Units
+    widths: Annotated[Units, Field(max_length=MOST_BLOCKS)]
     whitening: bool
 
 
 class BeyondParams(BeyondRunParams):
     """Runs that name only what differs from the values beside them."""
 
-    runs: Annotated[dict[RunName, BeyondRunParams], Field(min_length=1)]
+    runs: Named[BeyondRunParams]
 
     complete_runs = model_validator(mode="before")(completed("runs"))

@@ -1,9 +1,19 @@
 """The kinds of values in params.yaml."""
 
+import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+# Networks compute in float32, whose normal numbers these are: what is smaller counts as 0, what is larger as infinite.
+_LEAST, _GREATEST = 2.0**-126, (2 - 2**-23) * 2.0**127
+# The share of values that dropout drops: of more, next to nothing would be left to train on.
+MOST_DROPOUT = 0.99
+# A network of more is compiled for minutes to hours.
+MOST_LAYERS = 64
+
+_Entry = TypeVar("_Entry")
 
 
 class ParamSection(BaseModel):
@@ -26,9 +36,13 @@ def completed(name: str) -> Callable[[Any], Any]:
 
 
 def number(value: Any) -> float:
-    """Let numbers pass, which the reader has told from text; true and false are none."""
+    """Let numbers pass that float32 can hold. The reader has told them from text; true and false are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
+    if not abs(value) < math.inf:
+        raise ValueError("a finite number")
+    if value and not _LEAST <= abs(value) <= _GREATEST:
+        raise ValueError(f"0, or a number from {_LEAST:.2g} to {_GREATEST:.2g}, because networks compute in float32")
     return value
 
 
@@ -50,13 +64,31 @@ def _layers(value: Any) -> Any:
     return tuple(int(layer) for layer in layers)
 
 
+def _one_folder_each(entries: dict[str, _Entry]) -> dict[str, _Entry]:
+    """Let names pass that differ where capitals and small letters are the same, as in the folders of some systems."""
+    known: dict[str, str] = {}
+    for name in entries:
+        other = known.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"{name} differs from {other} in capitals alone; allowed: a name that differs in more")
+    return entries
+
+
 Number = Annotated[float, BeforeValidator(number)]
-Integer = Annotated[int, BeforeValidator(number)]
-Units = Annotated[tuple[Annotated[Integer, Field(ge=1)], ...], BeforeValidator(filled_list)]
+# Seeds and sizes end here, at the latest.
+Integer = Annotated[int, BeforeValidator(number), Field(lt=2**32)]
+# Below 1 in float32 too, where a number much nearer to it would be 1.
+Fraction = Annotated[Number, Field(ge=0, le=0.999999)]
+Dropout = Annotated[Number, Field(ge=0, le=MOST_DROPOUT)]
+Units = Annotated[
+    tuple[Annotated[Integer, Field(ge=1)], ...], BeforeValidator(filled_list), Field(max_length=MOST_LAYERS)
+]
 Layers = Annotated[Literal["all"] | tuple[int, ...], PlainValidator(_layers)]
 LearningRate = Annotated[Number, Field(gt=0)]
 Patience = Annotated[Integer, Field(ge=1)]
 # 0: never
 ReduceRatePatience = Annotated[Integer, Field(ge=0)]
 # It becomes part of a stage's name and of paths: no dots, which DVC reads as nesting.
-RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+# What a section declares by name: runs, architectures, searches.
+Named = Annotated[dict[RunName, _Entry], Field(min_length=1), AfterValidator(_one_folder_each)]

@@ -1,12 +1,13 @@
 """params.yaml as frozen, validated models. Nothing else reads that file."""
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.files.errors import UserError
 from pipeline.params.beyond import BeyondParams
@@ -22,6 +23,11 @@ SECTIONS: tuple[SectionName, ...] = get_args(SectionName)
 
 # Findings of pydantic that concern a parameter's name and not its value.
 _UNKNOWN = ("extra_forbidden", "unknown_axis")
+
+# A wrong value as it stands in the file, whatever its size: aliases of aliases may make it endless.
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 12
+_SHORT.maxlevel, _SHORT.maxstring = 3, 80
 
 
 class Params(ParamSection):
@@ -51,7 +57,9 @@ def load(*sections: SectionName, path: Path = PARAMS) -> Params:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run the stages from the project's root") from None
     except (YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not YAML: {_cause(error)}") from None
+    except RecursionError:
+        raise UserError(f"{path} is not YAML that can be read: its lists or mappings are nested too deeply") from None
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
@@ -62,6 +70,13 @@ def load(*sections: SectionName, path: Path = PARAMS) -> Params:
             **{name: Params.model_fields[name].annotation.model_validate(content[name]) for name in sections}  # type: ignore[union-attr]
         )
     return Params.model_construct(**{name: getattr(params, name) for name in sections})
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong with the file, and where; not what ruamel advises to programmers."""
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    return f"line {error.problem_mark.line + 1}: {' '.join(error.problem.split())}"
 
 
 def _once(findings: Sequence[Any]) -> list[Any]:
@@ -80,8 +95,8 @@ def _concerns(finding: Any, sections: Iterable[str]) -> bool:
 
 def _explain(finding: Any) -> str:
     """One of pydantic's findings in the project's words."""
-    place = [str(part) for part in finding["loc"] if part != "[key]"]
-    name, value = ".".join(place), finding["input"]
+    place = [_written(part) for part in finding["loc"] if part != "[key]"]
+    name, value, message = ".".join(place), finding["input"], finding["msg"]
     match finding["type"]:
         case "extra_forbidden":
             return f"unknown parameter {name}; allowed here: {', '.join(_allowed(place[:-1]))}"
@@ -91,20 +106,33 @@ def _explain(finding: Any) -> str:
         case "missing":
             return f"{name} is missing"
         case "string_pattern_mismatch":
-            return f"{'.'.join(place[:-1])} has the name {value!r}; allowed: letters, digits, - and _"
+            allowed = "letters, digits, - and _, at most 100, no - or _ in front"
+            return f"{'.'.join(place[:-1])} has the name {_SHORT.repr(value)}; allowed: {allowed}"
+        case "string_type" if finding["loc"][-1] == "[key]":
+            return f"{'.'.join(place[:-1])} has the name {_written(value)}, which is no text; allowed: a name in quotes"
         case "value_error":
             said = str(finding["ctx"]["error"])
             # What a section says begins with the parameter within it; what a value says is only what is allowed.
             whole = " is missing" in said or "; allowed" in said
             return f"{name}.{said}" if whole else f"{name} is {_written(value)}; allowed: {said}"
-    return f"{name or 'the content'} is {_written(value)}; allowed: {finding['msg'].removeprefix('Input should be ')}"
+        case "too_short":
+            message = f"at least {finding['ctx']['min_length']} item"
+        case "too_long":
+            message = f"at most {finding['ctx']['max_length']} items"
+        case "int_parsing_size":
+            message = f"less than {2**32}"
+    allowed = message.removeprefix("Input should be ").partition(" or instance of ")[0]
+    return f"{name or 'the content'} is {_written(value)}; allowed: {allowed}"
 
 
 def _written(value: Any) -> str:
     """A value as it stands in the file."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value).replace("'", "") if value not in (None, "") else "empty"
+    if value in (None, ""):
+        return "empty"
+    text = (_SHORT.repr(value) if isinstance(value, str | int | list | dict) else str(value)).replace("'", "")
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _allowed(place: list[str]) -> Iterable[str]:

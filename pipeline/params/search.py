@@ -7,28 +7,31 @@ from pydantic import BeforeValidator, Field, PlainValidator, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from pipeline.params.kinds import (
+    MOST_DROPOUT,
     Integer,
     Layers,
+    Named,
     Number,
     ParamSection,
     Patience,
     ReduceRatePatience,
-    RunName,
     completed,
     filled_list,
     number,
 )
 
-# Of each hyperparameter: its least value, its greatest, and whether it is a whole number. Dropout stays below 1.
+# Of each hyperparameter: its least value, its greatest, and whether it is a whole number.
 _LIMITS = {
     "layers": (1, 16, True),
     "units": (1, 2**20, True),
-    "dropout": (0, 0.99, False),
+    "dropout": (0, MOST_DROPOUT, False),
     "l2": (0, math.inf, False),
     "learning_rate": (1e-12, math.inf, False),
 }
 _OF_ALL = ("layers", "dropout", "l2", "learning_rate")
 _OF_A_LAYER = ("units", "dropout", "l2")
+# Of an axis that is not continuous: Keras Tuner lists its values, and compares each with all.
+_MOST_VALUES = 10_000
 
 
 class Choices(ParamSection):
@@ -83,18 +86,21 @@ class Range(ParamSection):
         """All values in order; None where the axis is continuous."""
         if self.min == self.max:
             return (self.min,)
-        if self.factor is not None:
-            powers = math.floor(math.log(self.max / self.min, self.factor) + 1e-9)
-            return tuple(float(f"{self.min * self.factor**power:.12g}") for power in range(powers + 1))
-        if self.step is None:
+        if math.isinf(self.count):
             return None
-        steps = math.floor((self.max - self.min) / self.step + 1e-9)
-        return tuple(round(self.min + step * self.step, 12) for step in range(steps + 1))
+        places = range(int(self.count))
+        factor, step = self.factor, self.step or 0
+        exact = [self.min + place * step if factor is None else self.min * factor**place for place in places]
+        return tuple(float(f"{value:.12g}") for value in exact)
 
     @property
     def count(self) -> float:
-        """How many values there are; infinite where the axis is continuous."""
-        return math.inf if self.values is None else len(self.values)
+        """How many values there are, computed without them; infinite where the axis is continuous."""
+        if self.min == self.max:
+            return 1
+        if self.factor is not None:
+            return 1 + math.floor(math.log(self.max / self.min, self.factor) + 1e-9)
+        return math.inf if self.step is None else 1 + math.floor((self.max - self.min) / self.step + 1e-9)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -187,15 +193,24 @@ class SearchParams(SearchDefaults):
             least, greatest, whole = _LIMITS[kind]
             if axis.limits[0] < least or axis.limits[1] > greatest:
                 raise ValueError(
-                    f"{name} goes from {axis.limits[0]:g} to {axis.limits[1]:g}; allowed: {least:g} to {greatest:g}"
+                    f"{name} goes from {axis.limits[0]:g} to {axis.limits[1]:g}; allowed: {least:g} "
+                    + (f"to {greatest:g}" if greatest < math.inf else "or more")
                 )
             if whole and isinstance(axis, Range) and axis.step is None and axis.factor is None:
                 if axis.sampling == "log":
                     raise ValueError(f"{name} has sampling log; allowed: a list, or steps")
                 space[name] = axis = axis.model_copy(update={"step": 1.0})
+            if _MOST_VALUES < axis.count < math.inf:
+                raise ValueError(f"{name} has {axis.count} values; allowed: up to {_MOST_VALUES}, or a continuous axis")
+            if axis.count > len(set(axis.values or ())) and math.isfinite(axis.count):
+                raise ValueError(f"{name} has values that are equal in 12 digits; allowed: a larger step or factor")
             if whole and not all(float(value).is_integer() for value in axis.values or ()):
                 raise ValueError(f"{name} has a fraction; allowed: whole numbers")
-        for layer in range(1, int(space["layers"].limits[1]) + 1):
+        deepest = int(space["layers"].limits[1])
+        unused = [name for name in space if _layer(name) > deepest]
+        if unused:
+            raise ValueError(f"{unused[0]} is of a layer that no network has; allowed: layers from 1 to {deepest}")
+        for layer in range(1, deepest + 1):
             if f"units_{layer}" not in space:
                 raise ValueError(f"units_{layer} is missing, and layers goes up to {layer} or more")
             for name in ("dropout", "l2"):
@@ -210,6 +225,14 @@ class SearchParams(SearchDefaults):
             raise ValueError(
                 f"dropout_after is {list(self.dropout_after)}; allowed: all, or layers from 1 to {deepest}"
             )
+        dropped = range(1, deepest + 1) if self.dropout_after == "all" else self.dropout_after
+        for name, axis in self.space.items():
+            used = _layer(name) in dropped if _layer(name) else dropped
+            if name.startswith("dropout") and axis.count > 1 and not used:
+                raise ValueError(
+                    f"space.{name} has several values for layers without dropout, because dropout_after is "
+                    f"{list(dropped)}; allowed: one value"
+                )
         if self.algorithm == "grid":
             endless = [name for name, axis in self.space.items() if math.isinf(axis.count)]
             if endless:
@@ -227,7 +250,7 @@ class SearchParams(SearchDefaults):
 class TuneParams(SearchDefaults):
     """The searches, which name only what differs from the values beside them."""
 
-    searches: Annotated[dict[RunName, SearchParams], Field(min_length=1)]
+    searches: Named[SearchParams]
 
     complete_searches = model_validator(mode="before")(completed("searches"))
 
@@ -249,4 +272,4 @@ def rungs(max_epochs: int, factor: int) -> list[tuple[int, int, int]]:
 def _layer(name: str) -> int:
     """The layer that an axis is for, counted from 1; 0 where it is for all."""
     number_ = name.rpartition("_")[2]
-    return int(number_) if number_.isdecimal() else 0
+    return int(number_) if number_.isdecimal() and str(int(number_)) == number_ else 0

@@ -5,14 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.params.kinds import (
+    Dropout,
     Integer,
     Layers,
     LearningRate,
+    Named,
     Number,
     ParamSection,
     Patience,
     ReduceRatePatience,
-    RunName,
     Units,
     completed,
     filled_list,
@@ -26,7 +27,8 @@ Strategy = Literal["one_device", "mirrored"]
 class TrainParams(ParamSection):
     """What all runs share. Every seed trains a model of its own."""
 
-    seeds: Annotated[tuple[Annotated[Integer, Field(ge=0, lt=2**31)], ...], BeforeValidator(filled_list)]
+    # Strict: DVC writes 1e2 into names as 100.0.
+    seeds: Annotated[tuple[Annotated[Integer, Field(ge=0, lt=2**31, strict=True)], ...], BeforeValidator(filled_list)]
     epochs: Annotated[Integer, Field(ge=1)]
     batch_size: Annotated[Integer, Field(ge=1)]
     precision: Precision
@@ -52,7 +54,7 @@ class ScaleParams(ParamSection):
     """One run per architecture: its name and the widths of its hidden layers."""
 
     learning_rate: LearningRate
-    architectures: Annotated[dict[RunName, Units], Field(min_length=1)]
+    architectures: Named[Units]
 
 
 class HiddenLayersParams(ParamSection):
@@ -60,7 +62,7 @@ class HiddenLayersParams(ParamSection):
 
     units: Units
     l2: Annotated[Number, Field(ge=0)]
-    dropout: Annotated[Number, Field(ge=0, lt=1)]
+    dropout: Dropout
     dropout_after: Layers
 
     @model_validator(mode="after")
@@ -82,6 +84,6 @@ class RegulariseParams(HiddenLayersParams):
 class AblationParams(RegulariseParams):
     """Runs that name only what differs from the values beside them."""
 
-    runs: Annotated[dict[RunName, RegulariseParams], Field(min_length=1)]
+    runs: Named[RegulariseParams]
 
     complete_runs = model_validator(mode="before")(completed("runs"))

@@ -148,6 +148,8 @@ def distinct(tmp_path: Path) -> reading.Params:
     content["ablation"] = shared | {"runs": {"own": own, "shared": {}, "partly": partly}}
     content["tune"] |= {"max_epochs": 53, "patience": 33, "reduce_lr_patience": 34, "dropout_after": [1]}
     searches = content["tune"]["searches"]
+    for name in ("broad", "refined"):
+        searches[name]["dropout_after"] = "all"
     searches["shared"] = {"algorithm": "grid", "space": searches["final"]["space"]}
     own = {"max_epochs": 52, "patience": 18, "reduce_lr_patience": 19, "max_trials": 91, "dropout_after": [2]}
     searches["final"] |= own

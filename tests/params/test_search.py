@@ -29,7 +29,7 @@ def test_hyperbands_rungs_are_keras_tuners() -> None:
 
 
 def test_combinations_count_only_the_layers_that_exist(tmp_path: Path) -> None:
-    changes = {"axis_layers": [1, 2], "axis_units_1": [1, 2], "axis_units_2": [1, 2, 3]}
+    changes = {"axis_layers": [1, 2], "axis_units_1": [1, 2], "axis_units_2": [1, 2, 3], "axis_units_3": None}
     search = load(tmp_path, "final", **changes, axis_dropout=[0], axis_l2=[0], axis_learning_rate=[0.1])
     assert search.combinations == 2 + 6
 
@@ -64,6 +64,15 @@ def test_a_range_of_widths_with_a_factor_has_no_steps(tmp_path: Path) -> None:
     search = load(tmp_path, "final", axis_units_1={"min": 128, "max": 1024, "factor": 2})
     assert search.space["units_1"].values == (128, 256, 512, 1024)
     assert search.combinations == 32
+
+
+def test_steps_below_a_billionth_are_told_apart(tmp_path: Path) -> None:
+    space = load(tmp_path, "final", axis_l2={"min": 0, "max": 3e-13, "step": 1e-13}).space
+    assert space["l2"].values == (0, 1e-13, 2e-13, 3e-13)
+
+
+def test_an_axis_without_effect_may_have_one_value(tmp_path: Path) -> None:
+    assert load(tmp_path, "final", dropout_after=[], axis_dropout=[0]).combinations == 4
 
 
 def test_a_search_takes_from_the_section_what_it_does_not_name(tmp_path: Path) -> None:
@@ -141,6 +150,32 @@ def test_a_search_takes_from_the_section_what_it_does_not_name(tmp_path: Path) -
         ("broad", {"axis_units": [128]}, "unknown parameter tune.searches.broad.space.units; allowed here: layers"),
         ("broad", {"axis_layers_1": [2]}, "unknown parameter tune.searches.broad.space.layers_1; allowed here: layers"),
         ("broad", {"dropout_after": [1, 9]}, "broad.dropout_after is [1, 9]; allowed: all, or layers from 1 to 4"),
+        (
+            "broad",
+            {"axis_l2_1": {"min": 0, "max": 1, "step": 2e-12}},
+            "l2_1 has 500000000001 values; allowed: up to 10000",
+        ),
+        ("broad", {"axis_l2_1": {"min": 1, "max": 2, "factor": 1.000000001}}, "l2_1 has 693147124 values; allowed: up"),
+        ("broad", {"axis_units_1": {"min": 1, "max": 2**20}}, "units_1 has 1048576 values; allowed: up to 10000"),
+        ("broad", {"axis_layers": {"min": 1, "max": 4, "step": 1e-12}}, "layers has 3000000000001 values; allowed: up"),
+        ("broad", {"axis_l2_1": {"min": 1, "max": 1 + 1e-13, "step": 1e-14}}, "l2_1 has values that are equal in 12"),
+        ("broad", {"axis_units_5": [8]}, "units_5 is of a layer that no network has; allowed: layers from 1 to 4"),
+        ("broad", {"axis_dropout_7": {"min": 0, "max": 0.5}}, "dropout_7 is of a layer that no network has"),
+        ("broad", {"axis_units_01": [8]}, "unknown parameter tune.searches.broad.space.units_01; allowed here: layers"),
+        (
+            "broad",
+            {"dropout_after": [1, 2, 4]},
+            "space.dropout_3 has several values for layers without dropout, because",
+        ),
+        ("final", {"dropout_after": []}, "space.dropout has several values for layers without dropout, because"),
+        ("final", {"axis_dropout": [0.5, 0.999]}, "dropout goes from 0.5 to 0.999; allowed: 0 to 0.99"),
+        (
+            "final",
+            {"axis_l2": [1e-5, 1e39]},
+            "space.l2 is [1e-05, 1e+39]; allowed: 0, or a number from 1.2e-38 to 3.4e+38",
+        ),
+        ("broad", {"axis_l2_1": {"min": 1e-50, "max": 1}}, "l2_1.min is 1e-50; allowed: 0, or a number from 1.2e-38"),
+        ("final", {"axis_learning_rate": [0]}, "learning_rate goes from 0 to 0; allowed: 1e-12 or more"),
         (
             "broad",
             {"axis_l2_1": {"min": 1e-7, "max": 1e-4, "smapling": "log"}},
