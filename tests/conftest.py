@@ -5,12 +5,13 @@ import hashlib
 import importlib
 import io
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest.mock import patch
 
@@ -195,6 +196,25 @@ def reproduced(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Proj
 def clean(original: Path, tmp_path: Path) -> Project:
     """A copy, with its cache, of the project in which every stage has run, for the test alone."""
     return Project(shutil.copytree(original, tmp_path / "reproduced", symlinks=True))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder that takes half a megabyte, and the system's reason where more is written.
+
+    A file system of its own where one may be mounted; else no file of this process may be larger.
+    """
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
+    if shutil.which("mount") and subprocess.run(words, capture_output=True, check=False).returncode == 0:
+        yield folder, "No space left on device"
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        return
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, before[1]))
+    yield folder, "File too large"
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def tar(path: Path, members: Mapping[str, bytes]) -> Path:

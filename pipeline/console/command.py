@@ -1,6 +1,7 @@
 """How a stage is called from the shell, and how it ends when the user's input is wrong."""
 
 import inspect
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +15,17 @@ from pipeline.runtime.signals import Stopped
 def run(main: Callable[..., None]) -> NoReturn:
     """Call ``main`` with the words of the command line and end the process.
 
-    A ``main`` that takes any number of words parses them itself.
+    A ``main`` that takes any number of words parses them itself. What the console cannot show is printed as an escape.
 
     Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
-    missing file or a full disk (one line on stderr, no traceback), 2 when the command line has too few or too many
-    words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback. Where DVC
-    removed committed files before it ran the stage, one more line says how they come back.
+    missing file, a full disk or too little memory (one line on stderr, no traceback), 2 when the command line has too
+    few or too many words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback.
+    Where DVC removed committed files before it ran the stage, one more line says how they come back.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A test may have put something else there.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     stage = Path(sys.argv[0]).stem
     parameters = inspect.signature(main).parameters.values()
     expected = [parameter.name.upper() for parameter in parameters]
@@ -40,6 +45,8 @@ def run(main: Callable[..., None]) -> NoReturn:
         code, message = 1, str(error)
     except OSError as error:
         code, message = 1, f"{error.filename or 'input or output'}: {error.strerror or error}"
+    except MemoryError as error:
+        code, message = 1, f"{error or 'the program'}: this machine has too little memory for it"
     except Stopped as stopped:
         code, message = 128 + stopped.number, str(stopped)
     except KeyboardInterrupt:
@@ -53,5 +60,6 @@ def run(main: Callable[..., None]) -> NoReturn:
 
 
 def _say(stage: str, message: str | None) -> None:
+    """Print ``message`` on one line, whatever the names in it hold."""
     if message is not None:
-        print(f"{stage}: {message}", file=sys.stderr)
+        print(f"{stage}: {' '.join(message.splitlines())}", file=sys.stderr)

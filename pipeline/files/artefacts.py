@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -30,19 +31,38 @@ class Jsonable(Protocol):
 def atomic_write(path: Path, *, fsync: bool = True) -> Iterator[Path]:
     """Give a temporary path beside ``path``: on success it takes that place, after an error it is removed.
 
-    Where ``fsync``, the content is on the disk before the name changes.
+    Where ``fsync``, the content is on the disk before the name changes. Raises OSError that names ``path`` where it
+    cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A process id alone is no name: containers that share a folder have the same ones.
     temporary = path.with_name(f".{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    with naming(path, temporary):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            if fsync:
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            # What cannot be written can often not be removed either: the first error is the one to tell.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path: Path, *others: Path) -> Iterator[None]:
+    """Within it, an OSError that names no file, or one of ``others``, names ``path``, with the system's reason.
+
+    A full disk is told by the write, which knows no name; HDF5 buries the reason in a paragraph.
+    """
     try:
-        yield temporary
-        if fsync:
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if type(error).__module__ != "builtins" or error.filename not in (None, *others, *map(str, others)):
+            raise
+        reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+        raise OSError(error.errno, reason, str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -85,7 +105,8 @@ def read_json(path: Path) -> Any:
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write ``array`` in numpy's .npy format."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+        # Through the file's own write: into a file itself numpy writes without telling why it could not.
+        np.save(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def _rounded(content: Any) -> Any:

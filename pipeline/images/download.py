@@ -14,6 +14,7 @@ from platformdirs import user_cache_path
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from pipeline.files.artefacts import naming
 from pipeline.files.errors import UserError
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
@@ -112,8 +113,9 @@ def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int
                     raise requests.RequestException(
                         f"larger than {largest} bytes, the largest archive that is accepted"
                     )
-                file.write(chunk)
-                file.flush()
+                with naming(partial):
+                    file.write(chunk)
+                    file.flush()
                 on_bytes(arrived, total)
         if total is not None and arrived < total:
             raise _TransientError(f"the connection ended after {arrived} of {total} bytes")

@@ -233,7 +233,7 @@ def _locked(name: str, *, wait: bool) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        other = owner.read_text() if owner.exists() else "another process"
+        other = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
         if not wait:
             raise UserError(f"{other} is training this run; stop it, and run again to continue") from None
         _warn(f"{other} is training the same run; waiting for it")
@@ -242,7 +242,9 @@ def _locked(name: str, *, wait: bool) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, lock.lock_file) from None
     try:
         with suppress(OSError):
-            owner.write_text(f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}")
+            owner.write_bytes(
+                f"process {os.getpid()} on {socket.gethostname()} in {Path.cwd()}".encode(errors="replace")
+            )
         yield
     finally:
         # Whoever waits for the lock notices that its file is gone, and makes a new one.

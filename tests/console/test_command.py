@@ -1,0 +1,54 @@
+"""How a command ends, as a process of its own: what it prints, and its exit code."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def run(body: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose ``main`` has this one-line ``body``."""
+    program = f"import sys; from pipeline.console import command\ndef main(): {body}\nsys.argv = ['stage.py']\n"
+    words = [sys.executable, "-c", program + "command.run(main)"]
+    outer = {name: value for name, value in os.environ.items() if name not in ASCII | C_LOCALE}
+    return subprocess.run(words, cwd=ROOT, env=outer | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("environment", [ASCII, C_LOCALE], ids=["variable", "locale"])
+@pytest.mark.parametrize(
+    "printing",
+    [
+        "print('0.61 \\u00b1 0.01 \\u6f22 \\udcff')",
+        "from rich.console import Console; Console().print('0.61 \\u00b1 0.01 \\u6f22 \\udcff')",
+    ],
+    ids=["print", "rich"],
+)
+def test_a_console_that_cannot_show_a_character_ends_no_command(printing: str, environment: dict[str, str]) -> None:
+    ended = run(printing, **environment)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("0.61 ")
+    assert "\\u6f22" in ended.stdout
+
+
+def test_an_error_is_one_line_whatever_the_names_in_it_hold() -> None:
+    ended = run("from pipeline.files.errors import UserError; raise UserError('a\\nb is no \\u6f22')", **ASCII)
+    assert (ended.returncode, ended.stderr) == (1, "stage: a b is no \\u6f22\n")
+
+
+def test_too_little_memory_is_one_line() -> None:
+    ended = run("import numpy; numpy.ones(2**62, 'u1')")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("stage: Unable to allocate 4.00 EiB")
+    assert ended.stderr.endswith(": this machine has too little memory for it\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_error_of_the_system_names_its_file() -> None:
+    ended = run("open('nowhere.json')")
+    assert (ended.returncode, ended.stderr) == (1, "stage: nowhere.json: No such file or directory\n")
