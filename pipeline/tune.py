@@ -23,10 +23,11 @@ def main(name: str) -> None:
         if distributed.is_worker():
             return
         fingerprints.check("tune")
+        winner_trains = search.model_dump(include={"dropout_after", "max_epochs", "patience"})
+        summary = trials.summary(done) | winner_trains
         for table in (run.trials, trials_in_git(name)):
             trials.write_table(table, done)
-        winner_trains = search.model_dump(include={"dropout_after", "max_epochs", "patience"})
-        write_json(run.winner, trials.summary(done) | winner_trains)
+        write_json(run.winner, summary)
         saved.remove()
 
 

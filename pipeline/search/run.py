@@ -24,8 +24,9 @@ from pipeline.runtime.signals import Stopped, StopRequest, stop_request
 from pipeline.search import distributed, trials
 from pipeline.search.oracles import OBJECTIVE, oracle
 from pipeline.search.trials import Trial
-from pipeline.training import devices
+from pipeline.training import devices, memory
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset
+from pipeline.training.memory import TooLargeError
 from pipeline.training.program import Structure, forget
 from pipeline.training.trainer import DivergedError, EpochResult, Trainer
 
@@ -145,6 +146,16 @@ class _Worker:
             forget(all_but=[structure for name, structure in self.compiled.items() if f"trial-{name}" in alive])
 
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
+        """As :meth:`_attempt`; a trial that cannot be trained has failed, and the search goes on."""
+        try:
+            return self._attempt(name, values)
+        except (DivergedError, TooLargeError) as error:
+            self.observer.say(str(error))
+            max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
+            trained = max(0, error.epochs - int(values.get("tuner/initial_epoch", 0)))
+            return trials.ended(name, values, None, trained, max_epoch, failure=error.reason)
+
+    def _attempt(self, name: str, values: Mapping[str, Any]) -> Trial:
         """Train the trial ``name`` with Keras Tuner's ``values`` to the end of its rung."""
         train = self.train_params
         max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
@@ -153,32 +164,23 @@ class _Worker:
         patience, reduce_lr_patience = self.search.patience, self.search.reduce_lr_patience
         learning_rate = float(values["learning_rate"])
         recipe = Recipe(max_epoch, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
-        with devices.scope(train):
+        memory.check(network, recipe, self.classes, self.train.count)
+        with devices.scope(train), memory.exhaustion_told(network, recipe):
             model = dense.build(network.units, network.l2, network.dropout, self.classes)
             left = max_epoch - initial
             epoch = CompiledEpoch(model, self.train, self.val, recipe, left)
         self.compiled[name] = epoch.structure
         self.observer.started(name, int(values.get("tuner/round", 0)), max_epoch)
 
-        epochs_done = 0
-
-        def on_epoch(result: EpochResult) -> None:
-            nonlocal epochs_done
-            epochs_done = result.number
-            self.observer.on_epoch(result)
-
         names = [f"trial-{name}"]
         if values.get("tuner/trial_id"):
             names.append(f"trial-{values['tuner/trial_id']}")
         seed = _seed(self.search, values, name, self.saved)
-        try:
+        with memory.exhaustion_told(network, recipe):
             # Its checkpoint stays for a later rung.
             trainer = Trainer(epoch, recipe, seed, self.saved, self.stop, names, keep_best=False)
-            history = trainer.run(on_epoch, partial(self.chooser.heartbeat, name))
+            history = trainer.run(self.observer.on_epoch, partial(self.chooser.heartbeat, name))
             trainer.save()
-        except DivergedError as error:
-            self.observer.say(str(error))
-            return trials.ended(name, values, None, epochs_done + 1 - initial, max_epoch)
         return trials.ended(name, values, history, max(0, len(history.epochs) - initial), max_epoch)
 
 

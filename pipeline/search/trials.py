@@ -17,7 +17,8 @@ class Trial:
     """One trial as it ended.
 
     ``max_epoch`` is the epoch at which its rung ends; ``epochs`` how many it and its parents trained in all, of which
-    ``epochs_trained`` are its own. A trial that diverged has a val_accuracy of 0 and no val_loss.
+    ``epochs_trained`` are its own. A trial that could not be trained has a val_accuracy of 0, no val_loss, and says
+    why in ``failure``.
     """
 
     name: str
@@ -29,12 +30,20 @@ class Trial:
     val_accuracy: float
     val_loss: float | None
     hyperparameters: Mapping[str, float]
+    failure: str | None = None
 
 
-def ended(name: str, values: Mapping[str, Any], history: History | None, trained: int, max_epoch: int) -> Trial:
+def ended(
+    name: str,
+    values: Mapping[str, Any],
+    history: History | None,
+    trained: int,
+    max_epoch: int,
+    failure: str | None = None,
+) -> Trial:
     """The trial ``name`` with Keras Tuner's ``values``, its hyperparameters, after ``trained`` epochs of its own.
 
-    ``history`` None: it diverged.
+    ``history`` None: see ``failure``.
     """
     epochs = history.epochs if history is not None else []
     return Trial(
@@ -47,6 +56,7 @@ def ended(name: str, values: Mapping[str, Any], history: History | None, trained
         val_accuracy=max((epoch.val.accuracy for epoch in epochs), default=0.0),
         val_loss=min((epoch.val.loss for epoch in epochs), default=None),
         hyperparameters={key: value for key, value in values.items() if not key.startswith("tuner/")},
+        failure=failure,
     )
 
 
@@ -81,9 +91,15 @@ def confirmed(folder: Path, scores: Mapping[str, float]) -> list[Trial]:
 
 
 def winner(trials: Sequence[Trial]) -> Trial:
-    """The highest val_accuracy among the trials of the highest rung; of equals the first."""
-    highest = max(trial.max_epoch for trial in trials)
-    return max((trial for trial in trials if trial.max_epoch == highest), key=lambda trial: trial.val_accuracy)
+    """The highest val_accuracy among the trials of the highest rung that could be trained; of equals the first.
+
+    Raises :class:`UserError` where none could.
+    """
+    trained = [trial for trial in trials if trial.failure is None]
+    if not trained:
+        raise UserError(f"none of {len(trials)} trials could be trained, the first because: {trials[0].failure}")
+    highest = max(trial.max_epoch for trial in trained)
+    return max((trial for trial in trained if trial.max_epoch == highest), key=lambda trial: trial.val_accuracy)
 
 
 def summary(trials: Sequence[Trial]) -> dict[str, Any]:
@@ -100,7 +116,8 @@ def summary(trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def write_table(path: Path, trials: Sequence[Trial]) -> None:
-    """A row per trial: rung, epochs, scores and hyperparameters."""
+    """A row per trial: rung, epochs, scores and hyperparameters; where some failed, also why."""
+    failed = any(trial.failure for trial in trials)
     axes = sorted({axis for trial in trials for axis in trial.hyperparameters})
     write_csv(
         path,
@@ -114,6 +131,7 @@ def write_table(path: Path, trials: Sequence[Trial]) -> None:
                 "val_accuracy": trial.val_accuracy,
                 "val_loss": trial.val_loss,
             }
+            | ({"failure": trial.failure} if failed else {})
             | {axis: f"{value:.6g}" if (value := trial.hyperparameters.get(axis)) is not None else "" for axis in axes}
             for trial in trials
         ],

@@ -108,6 +108,11 @@ class CompiledEpoch:
         self._l2 = tf.constant(list(training_form.penalties(model).values()), tf.float32)
         self._dropout = training_form.thresholds_and_scales(model)
 
+    @property
+    def largest_l2(self) -> float:
+        """The largest factor of a penalty; 0 without any."""
+        return max(self._l2.numpy().tolist(), default=0.0)
+
     def begin(self, seed: int) -> None:
         """Start from the initial weights of ``seed``, with nothing in the optimiser."""
         initialise(self._model, seed)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from dvclive import Live
 
 from pipeline.files import dataset
-from pipeline.files.artefacts import DECIMALS, write_json
+from pipeline.files.artefacts import DECIMALS, naming, write_json
 from pipeline.files.dataset import Split
 from pipeline.files.runs import Run
 from pipeline.networks import saving
@@ -21,7 +21,7 @@ from pipeline.params.runs import Network
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
 from pipeline.runtime.signals import stop_request
-from pipeline.training import devices
+from pipeline.training import devices, memory
 from pipeline.training.epoch import PIECE_PRODUCTS, CompiledEpoch, DeviceDataset, LossAndAccuracy
 from pipeline.training.models import build
 from pipeline.training.optimisers import keras_optimiser
@@ -58,14 +58,16 @@ def train_model(
 
     Continues from the checkpoint of a run that was killed; ``save_seconds`` and ``piece_products`` are those of
     :class:`Trainer` and :class:`CompiledEpoch`. ``before_writing`` raises where nothing may be written. Raises
-    :class:`pipeline.files.errors.UserError` when training diverges or another process trains the same run, and
-    :class:`pipeline.runtime.signals.Stopped` after a signal; then no output stays behind.
+    :class:`pipeline.files.errors.UserError` when training diverges, the network is larger than the machine's memory or
+    another process trains the same run, and :class:`pipeline.runtime.signals.Stopped` after a signal; then no output
+    stays behind.
     """
     train, val, class_names = dataset.load("train"), dataset.load("val"), dataset.class_names()
     scope = devices.scope(train_params)
     configuration = {"seed": seed, "network": asdict(network), "recipe": asdict(recipe)} | devices.identity(
         train_params
     )
+    memory.check(network, recipe, len(class_names), len(train.labels))
     key = checkpoints.run_key(configuration, (train, val), __name__)
     title = f"{run.title}, seed {seed}"
     if recipe.precision == "mixed_bfloat16" and not devices.multiplies_bfloat16():
@@ -74,6 +76,7 @@ def train_model(
             file=sys.stderr,
         )
     with (
+        memory.exhaustion_told(network, recipe),
         checkpoints.open_checkpoints(key, run.model(seed)) as saved,
         stop_request() as stop,
         observe(title, recipe.epochs, len(train.labels)) as observer,
@@ -87,7 +90,8 @@ def train_model(
             with Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None) as log:
 
                 def on_epoch(result: EpochResult) -> None:
-                    _log_epoch(log, result)
+                    with naming(run.log(seed)):
+                        _log_epoch(log, result)
                     observer.on_epoch(result)
 
                 history = trainer.run(on_epoch)

@@ -31,7 +31,13 @@ class EpochResult:
 
 
 class DivergedError(UserError):
-    """The loss is no longer a finite number."""
+    """The loss is no longer a finite number after so many ``epochs``."""
+
+    reason = "diverged"
+
+    def __init__(self, message: str, epochs: int) -> None:
+        super().__init__(message)
+        self.epochs = epochs
 
 
 @dataclass
@@ -141,10 +147,8 @@ class Trainer:
         train, val = self._epoch.mean(self._progress), self._epoch.validate()
         if not (math.isfinite(train.loss) and math.isfinite(val.loss)):
             self._checkpoints.discard(self._name)
-            raise DivergedError(
-                f"{self._label}: the loss is not finite after epoch {number}; "
-                f"learning_rate is {self._recipe.learning_rate}, try a smaller one"
-            )
+            message = f"{self._label}: the loss is not finite after epoch {number}; {self._suspects()}"
+            raise DivergedError(message, number)
         epoch = EpochResult(number, train, val, time.perf_counter() - started)
         self._history.epochs.append(epoch)
         self._progress, self._seconds = Progress(), 0.0
@@ -154,6 +158,21 @@ class Trainer:
         if time.monotonic() - self._saved_at + epoch.seconds > self._save_seconds:
             self.save()
         return epoch
+
+    def _suspects(self) -> str:
+        """The parameters that can have made the loss infinite in the epoch at hand, with their values."""
+        recipe, l2 = self._recipe, self._epoch.largest_l2
+        if not self._history.epochs and not math.isfinite(self._progress.losses[0]):
+            # The first batch meets the initial weights: no rate has changed them yet.
+            begin = "it was not finite before the first step, whatever the learning rate"
+            return f"{begin}; l2 is {l2:g}, try a smaller one" if l2 else begin
+        suspects = [f"learning_rate is {recipe.learning_rate}"]
+        if recipe.bias_rate_factor > 1:
+            suspects.append(f"bias_rate_factor is {recipe.bias_rate_factor:g}")
+        # Then a step along the penalty alone overshoots.
+        if l2 * recipe.learning_rate >= 1:
+            suspects.append(f"l2 is {l2:g}")
+        return f"{' and '.join(suspects)}, try {'a smaller one' if len(suspects) == 1 else 'smaller ones'}"
 
     def _metadata(self) -> dict[str, Any]:
         return {

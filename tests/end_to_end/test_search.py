@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.search.tuner import grpc
+from pipeline.training import memory
 from tests.conftest import Project, copy_project
 from tests.search.test_distributed import end_every_trial, free_port
 
@@ -164,18 +165,48 @@ def tiny_search(project: Project, algorithm: str, trials: int) -> None:
     project.set_params(**{f"tune.searches.final.{name}": value for name, value in settings.items()})
 
 
-def test_a_trial_that_diverges_loses_and_says_so(project: Project) -> None:
+def test_a_trial_that_diverges_or_is_too_large_loses_and_says_so(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "total", lambda: 10**8)
     search = "tune.searches.final"
-    small = {f"{search}.space.units_{layer}": [8] for layer in (1, 2, 3)}
+    small = {f"{search}.space.units_1": [8, 4096]} | {f"{search}.space.units_{layer}": [8] for layer in (2, 3)}
     rates = {f"{search}.space.learning_rate": [1e-3, 1e30], "tune.max_epochs": 2, f"{search}.space.l2": [1e-5]}
     project.set_params(**small, **rates)
     output = project.stage("tune", "final")
     assert "the loss is not finite after epoch 1; learning_rate is 1e+30" in output
     winner = json.loads((project.folder / "logs/tune/final/winner.json").read_text())
-    # Two that end, and two that diverge in their first epoch.
-    assert (winner["trials"], winner["epochs"]) == (4, 2 * 2 + 2 * 1)
-    assert winner["hyperparameters"]["learning_rate"] == "0.001"
-    take_outputs(project)
+    # Two that end, two that diverge in their first epoch, and four that are not begun.
+    assert (winner["trials"], winner["epochs"]) == (8, 2 * 2 + 2 * 1)
+    assert (winner["hyperparameters"]["learning_rate"], winner["hyperparameters"]["units_1"]) == ("0.001", "8")
+    # 3072-4096-8-8-10; of a checkpoint's weights and optimiser there are three copies, beside those that are trained.
+    assert output.count("layers of 4096, 8, 8 units and batch_size 128 need 0.8 GB of memory") == 4
+    assert output.count("allowed here: 0.1 GB") == 4
+    outputs = take_outputs(project)
+    table = outputs["logs/tune/final/trials.csv"]
+    found = [
+        (row["units_1"], row["learning_rate"], row["failure"]) for row in csv.DictReader(table.decode().splitlines())
+    ]
+    assert sorted(set(found)) == [
+        ("4096", "0.001", "too large for the machine's memory"),
+        ("4096", "1e+30", "too large for the machine's memory"),
+        ("8", "0.001", ""),
+        ("8", "1e+30", "diverged"),
+    ]
+    project.stage("tune", "final")
+    assert take_outputs(project) == outputs
+
+
+def test_a_search_of_which_no_trial_can_be_trained_names_no_winner(
+    project: Project, states: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "total", lambda: 10**5)
+    ended = project.call("tune", "final")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "tune: none of 8 trials could be trained, the first because: too large for the machine's memory\n",
+    )
+    assert take_outputs(project) == {}
 
 
 def cluster(tuner: str, port: int) -> dict[str, str]:

@@ -25,9 +25,9 @@ def test_a_trial_has_the_highest_accuracy_and_the_lowest_loss_of_its_epochs() ->
 
 
 def test_a_trial_that_diverged_has_no_accuracy_but_counts_its_epochs() -> None:
-    trial = trials.ended("0001", {}, None, 2, 3)
+    trial = trials.ended("0001", {}, None, 2, 3, "diverged")
     assert (trial.val_accuracy, trial.val_loss, trial.epochs, trial.epochs_trained) == (0, None, 2, 2)
-    promoted = trials.ended("0002", {"tuner/trial_id": "0001", "tuner/initial_epoch": 3}, None, 1, 9)
+    promoted = trials.ended("0002", {"tuner/trial_id": "0001", "tuner/initial_epoch": 3}, None, 1, 9, "diverged")
     assert (promoted.epochs, promoted.epochs_trained) == (4, 1)
 
 

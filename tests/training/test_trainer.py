@@ -8,9 +8,10 @@ import pytest
 
 from pipeline.files.errors import UserError
 from pipeline.networks import saving
+from pipeline.params.runs import DenseNetwork
 from pipeline.runtime.checkpoints import Checkpoints
 from pipeline.runtime.signals import Stopped, StopRequest
-from pipeline.training.trainer import EpochResult, Trainer
+from pipeline.training.trainer import DivergedError, EpochResult, Trainer
 from tests.training.examples import PLAIN, REGULARISED, build, compiled_epoch, recipe, trained
 
 
@@ -60,6 +61,37 @@ def test_without_patience_all_epochs_are_trained_and_the_last_is_kept() -> None:
 def test_divergence_is_one_line_that_names_the_learning_rate() -> None:
     with pytest.raises(UserError, match=r"seed 100: .* learning_rate is 1e\+30") as caught:
         trained(REGULARISED, recipe(5, 1e30))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "parts", "said"),
+    [
+        # The penalty of the initial weights alone is infinite.
+        (
+            DenseNetwork((8,), (3e38,), (0.0,)),
+            {},
+            "it was not finite before the first step, whatever the learning rate; l2 is 3e+38, try a smaller one",
+        ),
+        (
+            DenseNetwork((8,), (1e6,), (0.0,)),
+            {"optimiser": "sgd"},
+            "learning_rate is 0.01 and l2 is 1e+06, try smaller ones",
+        ),
+        (
+            PLAIN,
+            {"optimiser": "sgd", "bias_rate_factor": 1e38},
+            "learning_rate is 0.01 and bias_rate_factor is 1e+38, try smaller ones",
+        ),
+    ],
+    ids=["penalty", "penalty and rate", "biases"],
+)
+def test_a_smaller_rate_is_advised_only_where_it_can_help(
+    network: DenseNetwork, parts: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DivergedError) as caught:
+        trained(network, recipe(30, 1e-2, **parts))
+    assert str(caught.value).endswith(said)
     assert "\n" not in str(caught.value)
 
 
