@@ -1,6 +1,7 @@
 """Keras Tuner's oracles, which choose the next trial: their state is written atomically, and losers are pruned."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from pipeline.files.artefacts import write_text
 from pipeline.params.search import SearchParams
+from pipeline.search import trials
 from pipeline.search.space import space
 from pipeline.search.tuner import Trial, keras_tuner
 
@@ -22,7 +24,28 @@ def oracle(search: SearchParams, folder: Path, prune: Callable[[set[str]], None]
     """The oracle of ``search``, as it was when it last wrote its state into ``folder``.
 
     ``prune`` is called whenever a trial has ended, with the ids of those ended trials that no other can continue.
+    Where that state or a record of a trial is damaged, a warning says so, and the oracle chooses from the first trial
+    on: :func:`pipeline.search.trials.take_again` finds those that were trained.
     """
+    made = _new(search, folder, prune)
+    try:
+        trials.recorded(folder)
+        made.reload()
+    # What JSON that was cut short gives, or is not Keras Tuner's.
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        print(
+            f"warning: {folder} is damaged: the search chooses its trials again, and trains only what is missing",
+            file=sys.stderr,
+            flush=True,
+        )
+        trials.set_aside(folder)
+        made.file.unlink(missing_ok=True)
+        made = _new(search, folder, prune)
+    return made
+
+
+def _new(search: SearchParams, folder: Path, prune: Callable[[set[str]], None]) -> Any:
+    """The oracle of ``search`` before its first trial."""
     shared = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
         # Keras Tuner takes a seed of 0 for none.
@@ -44,7 +67,6 @@ def oracle(search: SearchParams, folder: Path, prune: Callable[[set[str]], None]
     # In a small space most of what it draws has been tried already: by default it gives up at the twentieth.
     made._max_collisions = COLLISIONS  # noqa: SLF001
     made.file, made.prune = folder / "oracle.json", prune
-    made.reload()
     return made
 
 

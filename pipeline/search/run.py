@@ -147,11 +147,14 @@ class _Worker:
 
     def _train(self, name: str, values: Mapping[str, Any]) -> Trial:
         """As :meth:`_attempt`; a trial that cannot be trained has failed, and the search goes on."""
+        max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
+        before = trials.take_again(_folder(self.saved), name, values, max_epoch)
+        if before is not None:
+            return before
         try:
             return self._attempt(name, values)
         except (DivergedError, TooLargeError) as error:
             self.observer.say(str(error))
-            max_epoch = int(values.get("tuner/epochs", self.search.max_epochs))
             trained = max(0, error.epochs - int(values.get("tuner/initial_epoch", 0)))
             return trials.ended(name, values, None, trained, max_epoch, failure=error.reason)
 

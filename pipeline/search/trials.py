@@ -11,6 +11,9 @@ from pipeline.files.artefacts import write_csv, write_text
 from pipeline.files.errors import UserError
 from pipeline.training.trainer import History
 
+# In a search's folder: trials that were trained before its oracle had to begin again.
+_ASIDE = "before"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -88,6 +91,41 @@ def confirmed(folder: Path, scores: Mapping[str, float]) -> list[Trial]:
             continue
         raise UserError(f"{folder / f'trial-{name}.json'} {wrong}; no winner is named. Remove {folder} to search anew")
     return [found[name] for name in sorted(found)]
+
+
+def set_aside(folder: Path) -> None:
+    """Take all trials that are kept in ``folder`` for not yet done; :func:`take_again` finds them."""
+    (folder / _ASIDE).mkdir(exist_ok=True)
+    for path in folder.glob("trial-*.json"):
+        path.replace(folder / _ASIDE / path.name)
+
+
+def take_again(folder: Path, name: str, values: Mapping[str, Any], max_epoch: int) -> Trial | None:
+    """The trial ``name`` that was set aside, if it was one of Keras Tuner's ``values`` up to ``max_epoch``.
+
+    Else None, and a checkpoint of that name is removed, because it may be that of another trial.
+    """
+    path = folder / _ASIDE / f"trial-{name}.json"
+    if not path.exists():
+        return None
+    trial, chosen = _read_unless_damaged(path), ended(name, values, None, 0, max_epoch)
+    if trial is not None and _choice(trial) == _choice(chosen):
+        return trial
+    path.unlink()
+    (folder / f"trial-{name}.checkpoint").unlink(missing_ok=True)
+    return None
+
+
+def _read_unless_damaged(path: Path) -> Trial | None:
+    try:
+        return Trial(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return None
+
+
+def _choice(trial: Trial) -> tuple[Any, ...]:
+    """What an oracle chose of ``trial``."""
+    return trial.name, trial.parent, trial.round, trial.max_epoch, trial.hyperparameters
 
 
 def winner(trials: Sequence[Trial]) -> Trial:

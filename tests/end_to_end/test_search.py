@@ -7,9 +7,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.search import run
 from pipeline.search.tuner import grpc
 from pipeline.training import memory
 from tests.conftest import Project, copy_project
@@ -122,6 +124,30 @@ def test_a_search_that_is_killed_ends_as_one_that_was_not(
     project.stage("tune", "broad")
     assert take_outputs(project) == undisturbed
     assert list(states.iterdir()) == []
+
+
+@pytest.mark.parametrize("damaged", ["oracle", "trial-0001"])
+def test_a_state_that_was_cut_short_is_said_and_costs_no_trial(
+    project: Project, states: Path, undisturbed: dict[str, bytes], damaged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_after(6, start(project), states)
+    (path,) = states.glob(f"*/{damaged}.json")
+    path.write_bytes(path.read_bytes()[:-10])
+    kept = {trial.stem.removeprefix("trial-") for trial in states.glob("*/trial-*.json") if trial != path}
+    attempted: list[str] = []
+    train = run._Worker._attempt  # noqa: SLF001
+
+    def attempt(worker: Any, name: str, values: Any) -> Any:
+        attempted.append(name)
+        return train(worker, name, values)
+
+    monkeypatch.setattr(run._Worker, "_attempt", attempt)  # noqa: SLF001
+    output = project.stage("tune", "broad")
+    assert f"warning: {path.parent} is damaged" in output
+    assert take_outputs(project) == undisturbed
+    assert len(kept) >= 5
+    assert sorted({*attempted, *kept}) == [row["trial"] for row in rows(undisturbed)]
+    assert not kept & set(attempted)
 
 
 def kill_after(trials: int, process: subprocess.Popen[str], states: Path) -> None:

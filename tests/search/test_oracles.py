@@ -36,6 +36,20 @@ def _own(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
+@pytest.mark.parametrize("content", ["cut short", "", "[]", "{}", "3", "null"])
+def test_a_damaged_state_is_said_and_the_same_trials_are_chosen_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    search = load(tmp_path, "final")
+    chosen = choose(oracle(search, tmp_path, lambda names: None))
+    file = tmp_path / "oracle.json"
+    file.write_bytes(file.read_bytes()[:-10] if content == "cut short" else content.encode())
+    assert choose(oracle(search, tmp_path, lambda names: None)) == chosen
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: {tmp_path} is damaged")
+    assert said.count("\n") == 1
+
+
 def test_both_ends_of_a_range_are_drawn(tmp_path: Path) -> None:
     search = load(tmp_path, "refined")
     found = choose(oracle(search, tmp_path, lambda names: None))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.files.artefacts import read_csv
 from pipeline.files.errors import UserError
 from pipeline.search import trials
 from pipeline.training.epoch import LossAndAccuracy
@@ -29,6 +30,48 @@ def test_a_trial_that_diverged_has_no_accuracy_but_counts_its_epochs() -> None:
     assert (trial.val_accuracy, trial.val_loss, trial.epochs, trial.epochs_trained) == (0, None, 2, 2)
     promoted = trials.ended("0002", {"tuner/trial_id": "0001", "tuner/initial_epoch": 3}, None, 1, 9, "diverged")
     assert (promoted.epochs, promoted.epochs_trained) == (4, 1)
+
+
+VALUES = {"layers": 2, "l2": 1e-05, "tuner/trial_id": "0003", "tuner/round": 1}
+
+
+def test_a_trial_that_was_set_aside_is_taken_again_where_the_same_is_chosen(tmp_path: Path) -> None:
+    trial = trials.ended("0007", VALUES, HISTORY, 2, 3)
+    trials.record(tmp_path, trial)
+    trials.set_aside(tmp_path)
+    assert trials.recorded(tmp_path) == []
+    assert trials.take_again(tmp_path, "0008", VALUES, 3) is None
+    assert trials.take_again(tmp_path, "0007", VALUES, 3) == trial
+
+
+@pytest.mark.parametrize("changes", [{"l2": 2e-05}, {"tuner/trial_id": "0004"}, {"tuner/round": 2}])
+def test_the_checkpoint_of_another_trial_of_the_same_name_is_not_continued(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    trials.record(tmp_path, trials.ended("0007", VALUES, HISTORY, 2, 3))
+    trials.set_aside(tmp_path)
+    for name in ("0007", "0008"):
+        (tmp_path / f"trial-{name}.checkpoint").touch()
+    assert trials.take_again(tmp_path, "0007", VALUES | changes, 3) is None
+    assert [path.name for path in tmp_path.glob("*.checkpoint")] == ["trial-0008.checkpoint"]
+    assert trials.take_again(tmp_path, "0007", VALUES, 3) is None
+
+
+def test_a_search_without_a_trained_trial_has_no_winner() -> None:
+    failed = trials.ended("0001", {}, None, 0, 9, failure="diverged")
+    good = trials.ended("0002", {}, HISTORY, 3, 3)
+    assert trials.winner([failed, good]) == good
+    with pytest.raises(UserError, match="none of 2 trials could be trained, the first because: diverged"):
+        trials.winner([failed, failed])
+
+
+def test_the_table_says_why_a_trial_failed_where_one_did(tmp_path: Path) -> None:
+    failed = trials.ended("0001", {}, None, 0, 9, failure="diverged")
+    good = trials.ended("0002", {}, HISTORY, 3, 3)
+    trials.write_table(tmp_path / "some.csv", [failed, good])
+    trials.write_table(tmp_path / "none.csv", [good])
+    assert [row["failure"] for row in read_csv(tmp_path / "some.csv")] == ["diverged", ""]
+    assert "failure" not in read_csv(tmp_path / "none.csv")[0]
 
 
 def test_the_winner_is_the_best_of_the_highest_rung() -> None:
