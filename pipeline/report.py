@@ -4,14 +4,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from pipeline.console import command
 from pipeline.evaluation import calibration
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
-from pipeline.files.artefacts import atomic_write, write_csv, write_json, write_text
+from pipeline.files.artefacts import atomic_write, read_array, write_csv, write_json, write_text
 from pipeline.files.runs import Run, trials_in_git
 from pipeline.params import reading
 from pipeline.reporting import class_labels, comparisons, document, model_card, plots, published, results, search_plot
@@ -51,7 +50,7 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[cal
 
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [f"{drawn[labels[row]]}, not\n{drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
-    plots.image_grid(FIGURES / "mistakes.png", np.load(run.mistakes(seed)), captions, *GRID, title + note)
+    plots.image_grid(FIGURES / "mistakes.png", read_array(run.mistakes(seed)), captions, *GRID, title + note)
     reliability = calibration.bins(labels, probabilities)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
     return reliability

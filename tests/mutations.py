@@ -392,10 +392,14 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "the winner of any rung",
-                "highest = max(trial.max_epoch for trial in trials)",
-                "highest = min(trial.max_epoch for trial in trials)",
+                "highest = max(trial.max_epoch for trial in trained)",
+                "highest = min(trial.max_epoch for trial in trained)",
             ),
-            ("the worst wins", "return max((trial for trial in trials if", "return min((trial for trial in trials if"),
+            (
+                "the worst wins",
+                "return max((trial for trial in trained if",
+                "return min((trial for trial in trained if",
+            ),
         ],
     ),
     (

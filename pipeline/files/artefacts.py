@@ -11,12 +11,17 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.files.errors import UserError
+
 DECIMALS = 6
+
+# How a file that cannot be read comes back.
+_AGAIN = "'dvc checkout' or 'git checkout' brings it back, 'dvc repro -f -s' with its stage makes it anew"
 
 
 @runtime_checkable
@@ -91,15 +96,46 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, all values as text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+class Entry(dict[str, Any]):
+    """A mapping of the file ``path``: what is not in it is an error that names both."""
+
+    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self._path} has no {key!r}; {_AGAIN}")
+
+
+def read_csv(path: Path) -> list[Entry]:
+    """The rows of a CSV file, all values as text. Raises :class:`UserError` where it is damaged."""
+    with _damage_told(path):
+        text = path.read_text(encoding="utf-8")
+        rows = [Entry(path, row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        if not text.endswith("\n") or any(None in (*row, *row.values()) for row in rows):
+            raise ValueError("a row is cut short")
+    return rows
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises :class:`UserError` where it is damaged."""
+    with _damage_told(path):
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=lambda values: Entry(path, values))
+
+
+def read_array(path: Path, mmap_mode: Literal["r"] | None = None) -> npt.NDArray[Any]:
+    """The array of a .npy file, in memory or mapped into it. Raises :class:`UserError` where it is damaged."""
+    with _damage_told(path):
+        array: npt.NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    return array
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}); {_AGAIN}") from None
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

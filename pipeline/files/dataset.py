@@ -1,6 +1,5 @@
 """The arrays of data/prepared, memory-mapped: a stage reads only the splits that it names."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files.artefacts import write_array
+from pipeline.files.artefacts import read_array, read_json, write_array
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
@@ -43,10 +42,10 @@ class TrainAndTest:
 def load(name: Literal["train", "val", "test"]) -> Split:
     """Map one split of data/prepared into memory, read-only."""
     folder = PREPARED / name
-    return Split(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy", mmap_mode="r"))
+    return Split(*(read_array(folder / f"{part}.npy", mmap_mode="r") for part in ("images", "labels")))
 
 
 def class_names() -> list[str]:
     """The name of each label, in the order of the labels."""
-    names: list[str] = json.loads(CLASS_NAMES.read_text(encoding="utf-8"))
+    names: list[str] = read_json(CLASS_NAMES)
     return names

@@ -1,6 +1,7 @@
 """What the stages measured, read back from metrics/ and data/predictions for the runs that params.yaml declares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
-from pipeline.files.artefacts import read_csv, read_json
+from pipeline.files.artefacts import read_array, read_csv, read_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
 from pipeline.params.reading import Params
-from pipeline.params.runs import declared
+from pipeline.params.runs import SECTION_OF, declared
 
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -73,37 +74,76 @@ class Results:
         return self.dataset["dataset"] in ("cifar10", "cifar10-jpeg")
 
     def select(self, groups: Sequence[str]) -> Run:
-        """The run of ``groups`` with the highest mean validation accuracy; of equals the first in their order."""
+        """The run of ``groups`` with the highest mean validation accuracy; of equals the first in their order.
+
+        Raises :class:`UserError` where none has been evaluated.
+        """
         candidates = [run for run in self.runs if run.group in groups]
+        if not candidates:
+            raise UserError(f"metrics/ has no run of {', '.join(groups)} that params.yaml declares; run 'dvc repro'")
         return max(candidates, key=lambda run: self.runs[run].val["accuracy"].mean)
 
     @property
     def selected(self) -> Run:
         """The run with the highest mean validation accuracy of all."""
-        return self.select([run.group for run in self.runs])
+        return self.select(list(SECTION_OF))
 
 
 def read(params: Params) -> Results:
-    """Read the results of all declared runs that are there."""
+    """Read the results of all declared runs that are there.
+
+    Raises :class:`UserError` where a file is damaged, or one of a group does not fit the others.
+    """
     found: dict[Run, RunResult] = {}
     missing: list[Run] = []
     naive = None
     for group, runs in declared(params).items():
-        summary = read_json(group_file(group)) if group_file(group).exists() else {}
-        if group in GROUPS_OF_ONE and summary:
-            summary = {group: summary}
-        if group == "baseline" and summary:
-            naive = summary[group]["naive"]["test"]
-        tables = {kind: read_csv(group_file(group, kind)) if summary else [] for kind in ("seeds", "epochs", "classes")}
-        for run in runs:
-            if run.name in summary:
-                own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
-                found[run] = _run_result(summary[run.name], own)
-                _check(run, found[run])
-            else:
-                missing.append(run)
+        if not group_file(group).exists():
+            missing += runs
+            continue
+        summary = read_json(group_file(group))
+        with _damage_told(group):
+            if not isinstance(summary, dict) or not summary:
+                raise ValueError("it holds no run")
+            if group in GROUPS_OF_ONE:
+                summary = {group: summary}
+            if group == "baseline":
+                naive = summary[group]["naive"]["test"]
+            tables = {kind: read_csv(group_file(group, kind)) for kind in ("seeds", "epochs", "classes")}
+            for run in runs:
+                if run.name in summary:
+                    own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
+                    _check_seeds(run, summary[run.name]["n"], own)
+                    found[run] = _run_result(summary[run.name], own)
+                    _check(run, found[run])
+                else:
+                    missing.append(run)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
     return Results(params.train.seeds, found, naive, missing, dataset, split)
+
+
+@contextmanager
+def _damage_told(group: str) -> Iterator[None]:
+    """Within it, what the files of ``group`` hold instead of numbers and mappings is a :class:`UserError`."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{group_file(group)} or a table beside it is damaged ({error}); {_again(group)}") from None
+
+
+def _check_seeds(run: Run, n: int, tables: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+    """Raise :class:`UserError` unless each of the ``tables`` has ``n`` seeds of ``run``."""
+    for kind, rows in tables.items():
+        seeds = len({row["seed"] for row in rows})
+        if seeds != n:
+            raise UserError(
+                f"{group_file(run.group, kind)} has {seeds} seeds of {run.name}, and {group_file(run.group)} {n}; "
+                f"{_again(run.group)}"
+            )
+
+
+def _again(group: str) -> str:
+    return f"'dvc repro -f -s evaluate@{group}' makes them anew"
 
 
 def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, str]]]) -> RunResult:
@@ -150,7 +190,7 @@ def _search_result(entry: Mapping[str, Any]) -> SearchResult:
 
 def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``."""
-    return np.load(f"data/predictions/{run.group}/labels.npy"), np.load(run.predictions(seed))
+    return read_array(Path(f"data/predictions/{run.group}/labels.npy")), read_array(run.predictions(seed))
 
 
 def correct(run: Run, seeds: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.evaluation.statistics import Statistic
-from pipeline.files.artefacts import write_csv, write_json
+from pipeline.files.artefacts import write_array, write_csv, write_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
@@ -128,6 +129,91 @@ def test_a_score_of_a_class_that_is_no_number_is_named(measured: Results) -> Non
     path.write_text(path.read_text().replace("0.375", "nan"))
     with pytest.raises(UserError, match=r"metrics/scale-classes\.csv: shallow: cat precision is nan"):
         results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
+
+
+FILES = [
+    *(f"{group}{kind}" for group in ("baseline", "scale", "tune") for kind in (".json", "-seeds.csv", "-epochs.csv")),
+    *("scale-classes.csv", "dataset.json", "split.json"),
+]
+
+
+def read_again() -> Results:
+    return results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_that_was_cut_short_is_named(measured: Results, file: str) -> None:
+    path = Path("metrics", file)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match=rf"^metrics/{file} is damaged \(") as caught:
+        read_again()
+    assert "\n" not in str(caught.value)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match=rf"^metrics/{file} is damaged \("):
+        read_again()
+
+
+@pytest.mark.parametrize("file", [name for name in FILES if name.endswith(".csv")])
+def test_a_table_that_is_missing_is_named(measured: Results, file: str) -> None:
+    Path("metrics", file).unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        read_again()
+    assert str(caught.value.filename) == f"metrics/{file}"
+
+
+@pytest.mark.parametrize("file", [name for name in FILES if name.endswith(".csv")])
+def test_a_table_that_lost_a_seed_is_named(measured: Results, file: str) -> None:
+    path = Path("metrics", file)
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",101," not in line))
+    group = file.partition("-")[0]
+    with pytest.raises(UserError, match=rf"^metrics/{file} has 1 seeds of .*, and metrics/{group}\.json 2; 'dvc repro"):
+        read_again()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("scale.json", '"parameters"', '"weights"', r"^metrics/scale\.json has no 'parameters'; "),
+        ("scale.json", '"mean"', '"average"', r"^metrics/scale\.json has no 'mean'; "),
+        ("baseline.json", '"naive"', '"dull"', r"^metrics/baseline\.json has no 'naive'; "),
+        ("scale-seeds.csv", "val_accuracy", "accuracy", r"^metrics/scale-seeds\.csv has no 'val_accuracy'; "),
+        ("scale-epochs.csv", "run,", "ran,", r"^metrics/scale-epochs\.csv has no 'run'; "),
+        ("scale-seeds.csv", "0.5", "high", r"^metrics/scale\.json or a table beside it is damaged \(could not convert"),
+        ("tune.json", '"n": 2', '"n": "two"', r"and metrics/tune\.json two; "),
+        ("scale.json", '"val": {', '"val": [], "old": {', r"^metrics/scale\.json or a table beside it is damaged \("),
+    ],
+)
+def test_a_file_of_another_content_is_named(measured: Results, file: str, old: str, new: str, said: str) -> None:
+    path = Path("metrics", file)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError, match=said) as caught:
+        read_again()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '"x"', "[1]", "null", "{}"])
+@pytest.mark.parametrize("group", ["baseline", "scale"])
+def test_a_file_that_is_no_mapping_is_named(measured: Results, group: str, content: str) -> None:
+    group_file(group).write_text(content)
+    with pytest.raises(UserError, match=rf"^metrics/{group}\.json"):
+        read_again()
+
+
+def test_without_any_run_nothing_can_be_selected(measured: Results) -> None:
+    for group in ("baseline", "scale", "tune"):
+        group_file(group).unlink()
+    with pytest.raises(UserError, match=r"metrics/ has no run of baseline, .* that params\.yaml declares"):
+        assert read_again().selected
+
+
+def test_predictions_that_were_cut_short_are_named(measured: Results) -> None:
+    for path in (Path("data/predictions/scale/labels.npy"), SHALLOW.predictions(100)):
+        write_array(path, np.arange(100))
+    whole = SHALLOW.predictions(100).read_bytes()
+    for content in (whole[:-5], whole[:20], b""):
+        SHALLOW.predictions(100).write_bytes(content)
+        with pytest.raises(UserError, match=r"^data/predictions/scale/shallow/seed-100\.npy is damaged \("):
+            results.predictions(SHALLOW, 100)
 
 
 def test_the_highest_mean_validation_accuracy_is_selected_and_of_equals_the_first(measured: Results) -> None:
