@@ -11,7 +11,7 @@ import PIL
 import sklearn
 
 from pipeline.console import command
-from pipeline.files.artefacts import write_json
+from pipeline.files.artefacts import all_or_none, write_json
 from pipeline.files.dataset import RAW, TrainAndTest
 from pipeline.files.errors import UserError
 from pipeline.images import catalogue, layouts, own_images
@@ -79,11 +79,12 @@ def main() -> None:
     images, class_names, provenance = read(params)
     fingerprints.check("fetch")
     counts = {}
-    for name, split in (("train", images.train), ("test", images.test)):
-        split.write(f"{RAW / name}_")
-        per_class = np.bincount(split.labels, minlength=len(class_names)).tolist()
-        counts[name] = dict(zip(class_names, per_class, strict=True))
-    write_json(RAW / "class_names.json", class_names)
+    with all_or_none(RAW):
+        for name, split in (("train", images.train), ("test", images.test)):
+            split.write(f"{RAW / name}_")
+            per_class = np.bincount(split.labels, minlength=len(class_names)).tolist()
+            counts[name] = dict(zip(class_names, per_class, strict=True))
+        write_json(RAW / "class_names.json", class_names)
     write_json(Path("metrics/dataset.json"), {"dataset": params.dataset, "counts": counts} | provenance)
 
 

@@ -1,12 +1,9 @@
 """data/raw checked and split: stratified train and validation images, and the test images as they are; seconds."""
 
-import json
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.console import command
-from pipeline.files.artefacts import write_json
+from pipeline.files.artefacts import all_or_none, read_array, read_json, write_json
 from pipeline.files.dataset import CLASS_NAMES, PREPARED, RAW, Split
 from pipeline.files.errors import UserError
 from pipeline.images.splitting import check, stratified, summarise
@@ -18,9 +15,9 @@ def main() -> None:
     """Check and split the images."""
     fingerprints.check("preprocess")
     params = reading.load("split").split
-    names: list[str] = json.loads((RAW / "class_names.json").read_text(encoding="utf-8"))
+    names: list[str] = read_json(RAW / "class_names.json")
     raw = {
-        name: Split(np.load(RAW / f"{name}_images.npy"), np.load(RAW / f"{name}_labels.npy"))
+        name: Split(*(read_array(RAW / f"{name}_{part}.npy") for part in ("images", "labels")))
         for name in ("train", "test")
     }
     # One to train on and one to validate on.
@@ -33,9 +30,10 @@ def main() -> None:
         raise UserError(f"{reading.PARAMS}: {fraction}: {error}") from None
     splits = {"train": train, "val": val, "test": raw["test"]}
     fingerprints.check("preprocess")
-    for name, split in splits.items():
-        split.write(f"{PREPARED / name}/")
-    write_json(CLASS_NAMES, names)
+    with all_or_none(PREPARED):
+        for name, split in splits.items():
+            split.write(f"{PREPARED / name}/")
+        write_json(CLASS_NAMES, names)
     write_json(Path("metrics/split.json"), summarise(splits, names))
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,16 @@ def atomic_write(path: Path, *, fsync: bool = True) -> Iterator[Path]:
             # What cannot be written can often not be removed either: the first error is the one to tell.
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def all_or_none(folder: Path) -> Iterator[None]:
+    """Within it ``folder`` is filled; after an error it is removed, so that no part of it is taken for the whole."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -87,11 +87,13 @@ def train_model(
             epoch = CompiledEpoch(model, *data, recipe, recipe.epochs, piece_products)
         try:
             trainer = Trainer(epoch, recipe, seed, saved, stop, save_seconds=save_seconds)
-            with Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None) as log:
+            with (
+                naming(run.log(seed)),
+                Live(str(run.log(seed)), dvcyaml=None, save_dvc_exp=False, report=None) as log,
+            ):
 
                 def on_epoch(result: EpochResult) -> None:
-                    with naming(run.log(seed)):
-                        _log_epoch(log, result)
+                    _log_epoch(log, result)
                     observer.on_epoch(result)
 
                 history = trainer.run(on_epoch)

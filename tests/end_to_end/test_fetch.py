@@ -202,6 +202,26 @@ def test_what_has_no_data_set_and_is_no_address_is_refused(project: Project, arc
     assert location in fetch_fails(project, location)
 
 
+@pytest.mark.parametrize(
+    ("stage", "written"), [("fetch", "raw/train_images.npy"), ("preprocess", "prepared/train/images.npy")]
+)
+def test_a_full_disk_is_one_line_and_nothing_half_written_stays(
+    project: Project, small_disk: tuple[Path, str], stage: str, written: str
+) -> None:
+    folder, reason = small_disk
+    data = project.folder / "data"
+    data.mkdir()
+    if stage == "preprocess":
+        project.stage("fetch")
+        (data / "prepared").symlink_to(folder)
+    else:
+        (data / "raw").symlink_to(folder)
+    ended = project.call(stage)
+    assert (ended.returncode, ended.stderr) == (1, f"{stage}: data/{written}: {reason}\n")
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert not (project.folder / "metrics" / "split.json").exists()
+
+
 def test_an_unusable_cache_folder_is_one_line(project: Project, archive: Path) -> None:
     project.environment["XDG_CACHE_HOME"] = str(archive)
     assert "Not a directory" in fetch_fails(project, "http://127.0.0.1:9/archive.tar.gz")

@@ -235,6 +235,28 @@ def test_a_search_of_which_no_trial_can_be_trained_names_no_winner(
     assert take_outputs(project) == {}
 
 
+def test_a_full_disk_stops_a_search_in_one_line_and_it_goes_on_where_there_is_room(
+    project: Project, small_disk: tuple[Path, str]
+) -> None:
+    space = {"layers": [1], "units_1": [8], "learning_rate": [1e-3, 1e-2], "dropout": [0], "l2": [0]}
+    project.set_params(**{"tune.searches.final.space": space, "tune.searches.final.dropout_after": []})
+    folder, reason = small_disk
+    filler = folder / "filler"
+    if reason == "No space left on device":
+        with pytest.raises(OSError, match=reason), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        stopped = project.call("tune", "final", CIFAR10_STATE=str(folder))
+        (line,) = (line for line in stopped.stderr.splitlines() if not line.startswith("warning: "))
+        assert (stopped.returncode, stopped.stderr.count("Traceback")) == (1, 0)
+        assert line.startswith(f"tune: {folder}/cifar10-dense-study/")
+        assert line.endswith(f"/oracle.json: {reason}")
+        assert take_outputs(project) == {}
+        filler.unlink()
+    project.stage("tune", "final", CIFAR10_STATE=str(folder))
+    assert len(take_outputs(project)["logs/tune/final/trials.csv"].splitlines()) == 3
+
+
 def cluster(tuner: str, port: int) -> dict[str, str]:
     return {
         "KERASTUNER_TUNER_ID": tuner,

@@ -69,6 +69,17 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    with artefacts.all_or_none(folder):
+        artefacts.write_text(folder / "a", "a")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    with pytest.raises(KeyboardInterrupt), artefacts.all_or_none(folder):
+        artefacts.write_text(folder / "b", "b")
+        raise KeyboardInterrupt
+    assert not folder.exists()
+
+
 def test_where_no_folder_can_be_made_the_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").touch()
     with pytest.raises(OSError, match=r"Not a directory|File exists"):
