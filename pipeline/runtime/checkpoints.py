@@ -255,7 +255,7 @@ def _locked(name: str, *, wait: bool) -> Iterator[None]:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:20]
 
 
 @functools.cache

@@ -104,6 +104,19 @@ def test_a_later_call_goes_on_where_an_earlier_one_stopped(server: Server) -> No
     assert server.ranges[-1] == "bytes=100000-"
 
 
+def test_a_full_disk_is_told_with_the_file_and_what_arrived_is_kept(
+    server: Server, small_disk: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, reason = small_disk
+    monkeypatch.setattr("tests.images.test_download.CONTENT", bytes(2**20))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    with pytest.raises(OSError, match=reason) as caught:
+        get(server, 2**20)
+    partial = Path(caught.value.filename)
+    assert (partial.name, partial.is_relative_to(folder)) == ("archive.tar.gz.part", True)
+    assert partial.stat().st_size > 100_000
+
+
 def test_a_server_without_ranges_starts_afresh(server: Server) -> None:
     server.plan = [100_000, "whole"]
     assert get(server) == CONTENT

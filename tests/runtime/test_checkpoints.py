@@ -176,6 +176,17 @@ def test_two_runs_cannot_write_the_same_outputs(folder: Path) -> None:
         pass
 
 
+def test_a_folder_of_any_name_can_hold_a_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "\u6f22\udcff").mkdir()
+    monkeypatch.chdir(tmp_path / "\u6f22\udcff")
+    with (
+        checkpoints.open_checkpoints(RUN, OUTPUTS),
+        pytest.raises(UserError, match=r"in .*/\u6f22\? is training this run"),
+        checkpoints.open_checkpoints(OTHER, OUTPUTS),
+    ):
+        pass
+
+
 def test_checkpoints_that_others_removed_end_well(folder: Path) -> None:
     with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
         shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 """One seed of one run as a stage trains it: what it writes, and that it writes nothing where it may not."""
 
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -137,6 +138,8 @@ def test_a_full_disk_is_told_and_the_checkpoint_continues(
     assert [path for path in folder.rglob("*") if path.is_file()] == []
     assert not RUN.log(100).exists()
     Path("models").unlink()
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     train()
     assert RUN.model(100).exists()
     assert list(states.iterdir()) == []
