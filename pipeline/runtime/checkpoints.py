@@ -200,7 +200,7 @@ def _recorded(path: Path) -> tuple[str, list[tuple[str, str]]]:
     try:
         recorded = read_json(path / _RUN)
         return str(recorded["run"]), [(str(host), str(place)) for host, place in recorded["work_trees"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, UserError, ValueError, KeyError, TypeError):
         return "unknown run", []
 
 
