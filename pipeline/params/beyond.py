@@ -19,6 +19,8 @@ from pipeline.params.kinds import (
 from pipeline.params.recipe import Flip, Optimiser, Precision, Schedule
 from pipeline.params.training import HiddenLayersParams
 
+# How often a saved model looks at an image: pipeline.networks.looks.
+Looks = Literal["one", "mirrored", "mirrored-shifted"]
 # From 31 by 31 places each block of a convolutional network leaves half of each side: after four, a single place.
 MOST_BLOCKS = 4
 
@@ -68,13 +70,18 @@ class RecipeParams(ParamSection):
 class BeyondRunParams(RecipeParams, HiddenLayersParams):
     """A network and its recipe.
 
-    A dense network ignores ``widths`` and ``whitening``; a convolutional one takes of the rest ``dropout`` alone.
+    A dense network ignores ``widths`` and ``whitening``; a convolutional one takes of the rest ``dropout`` and
+    ``looks`` alone. A run that is ``compared_with`` another shows what a part of that one is worth: it is never
+    selected.
     """
 
     network: Literal["dense", "convolutional"]
     normalisation: bool
+    residual: bool
     widths: Annotated[Units, Field(max_length=MOST_BLOCKS)]
     whitening: bool
+    looks: Looks
+    compared_with: RunName | None
 
 
 class BeyondParams(BeyondRunParams):
@@ -83,3 +90,11 @@ class BeyondParams(BeyondRunParams):
     runs: Named[BeyondRunParams]
 
     complete_runs = model_validator(mode="before")(completed("runs"))
+
+    @model_validator(mode="after")
+    def _compared_with_runs(self) -> "BeyondParams":
+        allowed = [name for name, run in self.runs.items() if run.compared_with is None]
+        for name, run in self.runs.items():
+            if run.compared_with is not None and run.compared_with not in allowed:
+                raise ValueError(f"runs.{name}.compared_with is {run.compared_with!r}; allowed: {', '.join(allowed)}")
+        return self

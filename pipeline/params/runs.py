@@ -1,12 +1,12 @@
 """The runs that params.yaml declares, and what each of them trains."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
-from pipeline.params.beyond import BeyondRunParams
+from pipeline.params.beyond import BeyondRunParams, Looks
 from pipeline.params.kinds import Layers
 from pipeline.params.reading import Params, SectionName
 from pipeline.params.recipe import Recipe
@@ -25,11 +25,15 @@ SECTION_OF: Mapping[str, SectionName] = {
 
 @dataclass(frozen=True)
 class ConvolutionalNetwork:
-    """A convolutional network, as :func:`pipeline.networks.convolutional.build` makes it."""
+    """A convolutional network, as :func:`pipeline.networks.convolutional.build` makes it.
+
+    ``looks``: those that the saved model averages, as :func:`pipeline.networks.looks.averaged` says.
+    """
 
     widths: tuple[int, ...]
     dropout: float = 0.0
     whitening: bool = True
+    looks: Looks = "one"
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,17 @@ class DenseNetwork:
 
     ``units``, ``l2`` and ``dropout`` have an entry per hidden layer: its width, the factor of the penalty l2 * sum(w^2)
     on its kernel, and the fraction of its outputs that is dropped in training (0: no dropout layer). ``normalisation``:
-    whether each is followed by batch normalisation, before its activation.
+    whether each is followed by batch normalisation, before its activation. ``residual``: whether each that is as wide
+    as the one before it adds its output to that one's. ``looks``: those that the saved model averages, as
+    :func:`pipeline.networks.looks.averaged` says.
     """
 
     units: tuple[int, ...] = ()
     l2: tuple[float, ...] = ()
     dropout: tuple[float, ...] = ()
     normalisation: bool = False
+    residual: bool = False
+    looks: Looks = "one"
 
 
 Network = DenseNetwork | ConvolutionalNetwork
@@ -122,8 +130,9 @@ def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -
 def _beyond(own: BeyondRunParams) -> tuple[Network, Recipe]:
     recipe = Recipe(**{field.name: getattr(own, field.name) for field in fields(Recipe)})
     if own.network == "convolutional":
-        return ConvolutionalNetwork(own.widths, own.dropout, own.whitening), recipe
-    return uniform(own.units, own.l2, own.dropout, own.dropout_after, normalisation=own.normalisation), recipe
+        return ConvolutionalNetwork(own.widths, own.dropout, own.whitening, own.looks), recipe
+    network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
+    return replace(network, normalisation=own.normalisation, residual=own.residual, looks=own.looks), recipe
 
 
 def _recipe(
@@ -137,14 +146,7 @@ def _recipe(
     return Recipe(epochs, train.batch_size, train.precision, learning_rate, patience, reduce_lr_patience)
 
 
-def uniform(
-    units: Sequence[int],
-    l2: float = 0.0,
-    dropout: float = 0.0,
-    dropout_after: Layers = "all",
-    *,
-    normalisation: bool = False,
-) -> DenseNetwork:
+def uniform(units: Sequence[int], l2: float = 0.0, dropout: float = 0.0, dropout_after: Layers = "all") -> DenseNetwork:
     """The same penalty on every hidden layer, and the same dropout after those that ``dropout_after`` counts from 1."""
     layers = range(1, len(units) + 1)
     dropped = layers if dropout_after == "all" else dropout_after
@@ -152,7 +154,6 @@ def uniform(
         units=tuple(units),
         l2=tuple(l2 for _ in layers),
         dropout=tuple(dropout if layer in dropped else 0.0 for layer in layers),
-        normalisation=normalisation,
     )
 
 

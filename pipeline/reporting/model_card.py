@@ -30,6 +30,7 @@ def training(network: Network, recipe: Recipe) -> list[list[str]]:
     patience = "no early stopping" if recipe.patience is None else f"{recipe.patience} epochs without a lower val_loss"
     return [
         *_network(network),
+        *([["looks at an image", f"{network.looks}, averaged"]] if network.looks != "one" else []),
         ["optimiser", _optimiser(recipe)],
         ["learning rate", _learning_rate(recipe)],
         *([["augmentation", _augmentation(recipe)]] if _augmentation(recipe) else []),
@@ -51,7 +52,11 @@ def _network(network: Network) -> list[list[str]]:
         ["L2", _by_layer(network.l2)],
         ["dropout", _by_layer(network.dropout)],
     ]
-    return [*rows, ["batch normalisation", "after each hidden layer"]] if network.normalisation else rows
+    if network.normalisation:
+        rows.append(["batch normalisation", "after each hidden layer"])
+    if network.residual:
+        rows.append(["residual", "each hidden layer as wide as the one before it"])
+    return rows
 
 
 def _optimiser(recipe: Recipe) -> str:

@@ -7,10 +7,14 @@ from pipeline.params.runs import ConvolutionalNetwork, Network
 
 
 def build(network: Network, train: Split, classes: int) -> keras.Model:
-    """A model of ``network`` for so many ``classes``; what must be computed from images, from those of ``train``."""
+    """The model of ``network`` that is trained, with one look, for so many ``classes``.
+
+    What must be computed from images is computed from those of ``train``.
+    """
     if isinstance(network, ConvolutionalNetwork):
         model = convolutional.build(network.widths, network.dropout, network.whitening, classes)
         if network.whitening:
             convolutional.whiten(model, train.images)
         return model
-    return dense.build(network.units, network.l2, network.dropout, classes, normalisation=network.normalisation)
+    parts = {"normalisation": network.normalisation, "residual": network.residual}
+    return dense.build(network.units, network.l2, network.dropout, classes, **parts)

@@ -8,14 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from dvclive import Live
 
+from pipeline.evaluation.inference import BATCH, outputs
 from pipeline.files import dataset
 from pipeline.files.artefacts import DECIMALS, naming, write_json
 from pipeline.files.dataset import Split
 from pipeline.files.runs import Run
-from pipeline.networks import saving
+from pipeline.networks import looks, saving
+from pipeline.networks.backend import keras
 from pipeline.networks.cost import multiply_adds
+from pipeline.params.beyond import Looks
 from pipeline.params.recipe import Recipe
 from pipeline.params.runs import Network
 from pipeline.params.training import TrainParams
@@ -99,11 +103,16 @@ def train_model(
                 history = trainer.run(on_epoch)
             before_writing()
             model.set_weights(trainer.kept_weights)
-            model.compile(keras_optimiser(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
-            saving.save(run.model(seed), model, class_names)
-            model_read_back = saving.load(run.model(seed))
-            val_scores, train_scores = score(model_read_back, val), score(model_read_back, train)
+            averaging = looks.averaged(model, network.looks)
+            averaging.compile(keras_optimiser(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
+            saving.save(run.model(seed), averaging, class_names)
+            read_back = saving.load(run.model(seed))
+            at_one_look = looks.network_of(read_back)
+            val_scores, train_scores = score(at_one_look, val), score(at_one_look, train)
             _check_agreement(run.model(seed), val_scores, history.epochs[history.kept_epoch(recipe) - 1].val, val)
+            if at_one_look is not read_back:
+                _check_average(run.model(seed), read_back, at_one_look, network.looks, val)
+                val_scores = score(read_back, val)
             metrics = {
                 "val": val_scores,
                 "train": {name: train_scores[name] for name in ("accuracy", "loss")},
@@ -131,6 +140,16 @@ def _check_agreement(path: Path, saved: Mapping[str, float], trained: LossAndAcc
         raise RuntimeError(
             f"{path}: the saved model has val loss {saved['loss']:.6f} and accuracy {saved['accuracy']:.6f}, "
             f"the epoch kept had {trained.loss:.6f} and {trained.accuracy:.6f}"
+        )
+
+
+def _check_average(path: Path, saved: keras.Model, network: keras.Model, kind: Looks, val: Split) -> None:
+    """Raise :class:`RuntimeError` where the saved model does not average its looks at the first images of ``val``."""
+    images = val.images[:BATCH]
+    error = np.abs(outputs(saved, images) - looks.by_hand(lambda seen: outputs(network, seen), images, kind)).max()
+    if error > 1e-5:
+        raise RuntimeError(
+            f"{path}: the saved model's probabilities are up to {error:g} off the average of {kind} looks"
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.networks import saving
 from pipeline.networks.initial_weights import initialise
+from pipeline.networks.looks import averaged
 from pipeline.params.runs import ConvolutionalNetwork, DenseNetwork, Network
 from pipeline.training.models import build
 from pipeline.training.optimisers import keras_optimiser
@@ -18,7 +19,9 @@ CLASSES = list("abcdefghij")
 NETWORKS: dict[str, Network] = {
     "dense": DenseNetwork((16, 8), (1e-3, 0.0), (0.0, 0.5)),
     "normalised": DenseNetwork((16,), (0.0,), (0.2,), normalisation=True),
+    "residual": DenseNetwork((16, 16), (0.0, 0.0), (0.0, 0.0), residual=True, looks="mirrored"),
     "convolutional": ConvolutionalNetwork((8, 16), dropout=0.3),
+    "averaged": ConvolutionalNetwork((8,), looks="mirrored-shifted"),
 }
 
 # Opens each file that it is told, in safe mode; -I keeps the project out of sight.
@@ -40,8 +43,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[st
     folder, expected = tmp_path_factory.mktemp("empty"), []
     np.save(folder / "images.npy", VAL.images)
     for name, network in NETWORKS.items():
-        model = build(network, TRAIN, 10)
-        initialise(model, 100)
+        trained = build(network, TRAIN, 10)
+        initialise(trained, 100)
+        model = averaged(trained, network.looks)
         own = recipe(1, 0.01, optimiser="sgd" if name == "convolutional" else "adam")
         model.compile(keras_optimiser(own), "sparse_categorical_crossentropy", metrics=["accuracy"])
         saving.save(folder / f"{name}.keras", model, CLASSES)

@@ -45,3 +45,16 @@ def test_pixels_are_scaled_and_hidden_layers_rectified() -> None:
     hidden = np.maximum(0, images.reshape(5, -1) / 255 @ kernel + bias)
     scores = np.exp(hidden @ kernel_2 + bias_2)
     np.testing.assert_allclose(model(images), scores / scores.sum(axis=1, keepdims=True), rtol=1e-4)
+
+
+def test_a_residual_layer_as_wide_as_the_one_before_adds_its_output_to_that_ones() -> None:
+    model = dense.build((8, 8, 4), (0.0,) * 3, (0.0,) * 3, 3, residual=True)
+    initialise(model, 100)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    kernels, biases = model.get_weights()[::2], model.get_weights()[1::2]
+    values = images.reshape(5, -1) / 255
+    for number, (kernel, bias) in enumerate(zip(kernels[:3], biases[:3], strict=True), start=1):
+        computed = np.maximum(0, values @ kernel + bias)
+        values = values + computed if number == 2 else computed
+    scores = np.exp(values @ kernels[3] + biases[3])
+    np.testing.assert_allclose(model(images), scores / scores.sum(axis=1, keepdims=True), rtol=1e-4)

@@ -211,15 +211,19 @@ def test_every_parameter_of_a_run_beyond_the_study_goes_where_it_belongs(tmp_pat
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     dense = {"network": "dense", "units": [81, 82], "l2": 0.83, "dropout": 0.84, "dropout_after": [2]}
     convolutional = {"network": "convolutional", "widths": [91, 92], "whitening": False, "dropout": 0.93}
-    runs_ = {"dense": dense | {"normalisation": True}, "bare": dense | {"normalisation": False}, "conv": convolutional}
+    runs_ = {
+        "dense": dense | {"normalisation": True, "looks": "mirrored"},
+        "bare": dense | {"normalisation": False, "residual": True, "compared_with": "dense"},
+        "conv": convolutional | {"looks": "mirrored-shifted"},
+    }
     content["beyond"] |= BEYOND | {"runs": runs_}
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(content))
     params = reading.load("beyond", "train", path=path)
     for name, network in {
-        "dense": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=True),
-        "bare": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=False),
-        "conv": ConvolutionalNetwork((91, 92), 0.93, whitening=False),
+        "dense": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=True, looks="mirrored"),
+        "bare": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=False, residual=True),
+        "conv": ConvolutionalNetwork((91, 92), 0.93, whitening=False, looks="mirrored-shifted"),
     }.items():
         assert runs.trained(params, Run("beyond", name)) == (network, Recipe(**BEYOND))
     assert set(BEYOND) == {field.name for field in fields(Recipe)}

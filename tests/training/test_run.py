@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,9 @@ from pipeline.files import dataset
 from pipeline.files.artefacts import read_json, write_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
-from pipeline.networks import saving
+from pipeline.networks import looks, saving
+from pipeline.networks.looks import averaged
+from pipeline.params.beyond import Looks
 from pipeline.params.runs import DenseNetwork
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
@@ -23,6 +26,7 @@ from pipeline.training.trainer import EpochResult, History
 from tests.training.examples import TRAIN, VAL, recipe
 
 RUN = Run("scale", "small")
+OTHER = {"mirrored": "mirrored-shifted", "mirrored-shifted": "mirrored"}
 NETWORK = DenseNetwork((32,), (1e-3,), (0.2,))
 STOPPING = recipe(60, 3e-4, patience=3)
 SHARED = TrainParams.model_validate(
@@ -68,14 +72,14 @@ def may_write() -> None:
     pass
 
 
-def train(seed: int = 100, before_writing: Callable[[], None] = may_write) -> Observer:
+def train(seed: int = 100, before_writing: Callable[[], None] = may_write, network: DenseNetwork = NETWORK) -> Observer:
     observers: list[Observer] = []
 
     def observe(*title: object) -> Observer:
         observers.append(Observer(*title))
         return observers[-1]
 
-    train_model(RUN, seed, NETWORK, STOPPING, SHARED, observe, before_writing, save_seconds=0.0)
+    train_model(RUN, seed, network, STOPPING, SHARED, observe, before_writing, save_seconds=0.0)
     return observers[-1]
 
 
@@ -165,3 +169,25 @@ def test_a_saved_model_that_is_not_the_one_trained_is_an_error(monkeypatch: pyte
         train()
     assert not RUN.model(100).exists()
     assert not RUN.log(100).exists()
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "mirrored-shifted"])
+def test_averaged_looks_are_scored_with_the_model_and_the_epoch_kept_without(
+    kind: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train()
+    at_one_look = read_json(RUN.log(100) / "metrics.json")
+    train(network=replace(NETWORK, looks=kind))
+    metrics = read_json(RUN.log(100) / "metrics.json")
+    assert {key: metrics[key] for key in metrics if key != "val"} == {
+        key: at_one_look[key] for key in at_one_look if key != "val"
+    }
+    model = saving.load(RUN.model(100))
+    loss, accuracy = model.evaluate(VAL.images, VAL.labels, verbose=0)
+    assert metrics["val"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert metrics["val"]["loss"] == pytest.approx(loss, rel=1e-5)
+    assert metrics["val"]["loss"] != at_one_look["val"]["loss"]
+    monkeypatch.setattr(looks, "averaged", lambda network, _: averaged(network, OTHER[kind]))
+    with pytest.raises(RuntimeError, match=f"off the average of {kind} looks"):
+        train(network=replace(NETWORK, looks=kind))
+    assert not RUN.model(100).exists()

@@ -1,0 +1,49 @@
+"""Several looks at an image: a model that averages what a trained network says of the image and of changed copies."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.networks.backend import keras
+
+
+def averaged(network: keras.Model, looks: str) -> keras.Model:
+    """A model of the same form whose probabilities are those of ``network`` averaged over ``looks`` at an image.
+
+    "one": ``network`` itself. "mirrored": the image and its mirror image. "mirrored-shifted": half of that, and a
+    quarter each of the same of the image shifted by one pixel down and to the right, and up and to the left, the border
+    reflected (Jordan, 2024). ``network`` becomes a layer of the model, and shares its weights.
+    """
+    if looks == "one":
+        return network
+    image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
+    # An average of eight, where the unchanged image counts twice, is the weighted one.
+    seen = [image] if looks == "mirrored" else [image, image, *_shifted(image)]
+    answers = [network(look) for original in seen for look in (original, keras.ops.flip(original, axis=2))]
+    return keras.Model(image, keras.layers.Average(name="average")(answers), name=f"{looks}_{network.name}")
+
+
+def _shifted(image: Any) -> list[Any]:
+    height, width = image.shape[1:3]
+    bordered = keras.ops.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
+    return [bordered[:, first : first + height, first : first + width] for first in (0, 2)]
+
+
+def by_hand(
+    answers: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]], images: npt.NDArray[np.uint8], looks: str
+) -> npt.NDArray[np.float32]:
+    """The average, float32 (n, classes), of a network's ``answers`` to ``looks`` at uint8 ``images`` (n, 32, 32, 3)."""
+    if looks == "one":
+        return answers(images)
+    bordered = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+    shifted = [bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
+    seen = [images] if looks == "mirrored" else [images, *shifted]
+    mirrored: list[npt.NDArray[np.float32]] = [(answers(look) + answers(look[:, :, ::-1])) / 2 for look in seen]
+    return mirrored[0] if looks == "mirrored" else (2 * mirrored[0] + mirrored[1] + mirrored[2]) / 4
+
+
+def network_of(model: keras.Model) -> keras.Model:
+    """The trained network: ``model``, or the layer of it whose answers it averages."""
+    return next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
