@@ -5,6 +5,7 @@ One seed of one run is one model; how long it takes follows from its epochs and 
 
 from pipeline.console import command
 from pipeline.console.progress import TrainingProgress
+from pipeline.files import dataset
 from pipeline.params import reading, runs
 from pipeline.runtime import fingerprints
 from pipeline.training.run import train_model
@@ -19,6 +20,7 @@ def main(name: str, seed: str) -> None:
         run,
         runs.seed_of(params.train, seed),
         *runs.trained(params, run),
+        *dataset.train_and_val(),
         params.train,
         TrainingProgress,
         before_writing=lambda: fingerprints.check("beyond"),

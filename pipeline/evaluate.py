@@ -18,6 +18,7 @@ from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, group_file, leftovers
 from pipeline.networks import saving
 from pipeline.params import reading, runs
+from pipeline.params.beyond import ENSEMBLE
 from pipeline.runtime import fingerprints
 from pipeline.training import devices
 
@@ -41,26 +42,35 @@ def remove_leftovers(paths: list[Path]) -> None:
 def main(group: str) -> None:
     """Score the models of ``group`` on the test images."""
     fingerprints.check("evaluate")
-    params = reading.load("train", runs.section_of(group))
-    declared, seeds = runs.runs_of(params, group), params.train.seeds
+    folded: list[reading.SectionName] = ["folds"] if group in runs.FOLDED else []
+    params = reading.load("train", runs.section_of(group), *folded)
+    declared, folds, seeds = runs.runs_of(params, group), runs.folds_of(params, group), params.train.seeds
+    together = [run for run in declared if run not in runs.compared(params)] if group == "beyond" else []
     devices.prepare(params.train.device, params.train.threads)
-    remove_leftovers(leftovers(group, declared, seeds))
+    remove_leftovers(leftovers(group, [*declared, *folds], seeds))
     test, names = dataset.load("test"), dataset.class_names()
     rows, summary = [], {}
     for run in declared:
         of_run = []
         for seed in seeds:
-            probabilities = outputs(saving.load(run.model(seed)), test.images)
+            model = saving.load(run.model(seed))
+            probabilities = outputs(model, test.images)
+            if run in together:
+                write_array(run.predictions(seed, "val"), outputs(model, dataset.load("val").images))
             write_array(run.predictions(seed), probabilities)
             write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, probabilities, MISTAKES)])
             of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names))
         summary[run.name] = scored.summarise(of_run, test.labels)
+        if own_folds := [fold for fold in folds if fold.name == run.name]:
+            summary[run.name]["folds"] = scored.summarise_folds(own_folds, seeds[0])
         if group == "tune":
             summary[run.name]["search"] = read_json(run.winner) | {"trials_sha256": sha256(run.trials)}
         rows += of_run
     if group == "baseline":
         naive = scores_of_most_frequent(dataset.load("train").labels, test.labels)
         summary[group]["naive"] = {"test": naive}
+    if together:
+        summary[ENSEMBLE] = scored.summarise_together(together, seeds, dataset.load("val").labels, test.labels)
     fingerprints.check("evaluate")
     write_array(Path("data/predictions", group, "labels.npy"), test.labels)
     write_json(group_file(group), summary[group] if group in GROUPS_OF_ONE else summary)

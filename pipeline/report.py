@@ -1,7 +1,6 @@
 """Selection by validation, comparisons, tables and plots, from metrics/ and predictions, never test images; seconds."""
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sklearn.metrics import confusion_matrix
@@ -10,29 +9,27 @@ from pipeline.console import command
 from pipeline.evaluation import calibration
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
-from pipeline.files.artefacts import atomic_write, read_array, write_csv, write_json, write_text
+from pipeline.files.artefacts import read_array, write_csv, write_json, write_text
 from pipeline.files.runs import Run, trials_in_git
 from pipeline.params import reading
-from pipeline.reporting import class_labels, comparisons, document, model_card, plots, published, results, search_plot
-from pipeline.reporting.comparisons import Answer
+from pipeline.reporting import (
+    class_labels,
+    comparisons,
+    cost,
+    document,
+    model_card,
+    parts,
+    plots,
+    published,
+    results,
+    search_plot,
+    selected,
+)
 from pipeline.reporting.results import Results
 from pipeline.runtime import fingerprints
 
 FIGURES = Path("metrics/figures")
 GRID = 3, 5
-
-
-def write_summary(measured: Results, answers: Mapping[str, Answer]) -> None:
-    """metrics/summary.json and the models that it selects: of each run the seed with the best validation accuracy."""
-    summary = {}
-    for name, run in (("selected", measured.selected), ("selected_study", measured.select(published.STUDY_GROUPS))):
-        val, test = measured.runs[run].val, measured.runs[run].test
-        summary[name] = {"run": str(run), "n": val["accuracy"].n, "val_accuracy": val["accuracy"]}
-        summary[name] |= {f"test_{score}": test[score] for score in ("accuracy", "f1")}
-        with atomic_write(Path("models", f"{name.replace('_', '-')}.keras")) as temporary:
-            shutil.copyfile(run.model(measured.runs[run].best_seed), temporary)
-    write_json(Path("metrics/summary.json"), summary)
-    write_json(Path("metrics/comparisons.json"), answers)
 
 
 def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[calibration.Bin]:
@@ -77,13 +74,15 @@ def main() -> None:
     fingerprints.check("report")
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), dataset.class_names()
-    sections = published.sections(measured.runs)
-    answers = comparisons.answers(measured, sections)
+    sections = published.sections(measured.candidates)
+    answers, worth = comparisons.answers(measured, sections), parts.answers(measured)
     fingerprints.check("report")
-    write_summary(measured, answers)
+    selected.write(measured)
+    write_json(Path("metrics/comparisons.json"), parts.by_question(worth) | answers)
     reliability = draw_selected(measured, measured.selected, names)
     draw_runs(measured, sections, names)
-    write_text(Path("metrics/report.md"), document.report(measured, sections, answers))
+    cost.draw(FIGURES / "cost.png", cost.marks(measured, sections))
+    write_text(Path("metrics/report.md"), document.report(measured, sections, answers, worth))
     write_text(Path("metrics/model_card.md"), model_card.card(params, measured, reliability))
     print(document.overview(measured))
 

@@ -5,6 +5,7 @@ One seed is one model: half a minute to ten minutes on two cores.
 
 from pipeline.console import command
 from pipeline.console.progress import TrainingProgress
+from pipeline.files import dataset
 from pipeline.files.artefacts import read_json
 from pipeline.files.runs import Run
 from pipeline.params import reading, runs
@@ -21,6 +22,7 @@ def main(name: str, seed: str) -> None:
         run,
         runs.seed_of(params.train, seed),
         *runs.trained(params, run, read_json(run.winner)),
+        *dataset.train_and_val(),
         params.train,
         TrainingProgress,
         before_writing=lambda: fingerprints.check("winner"),

@@ -151,6 +151,8 @@ def copy_project(folder: Path) -> Project:
     project.set_params(**{"tune.max_epochs": 3})
     project.keep("beyond.runs", "conv-5min")
     project.set_params(**{"beyond.widths": [8], "beyond.epochs": 2, "beyond.runs.conv-5min.epochs": 2})
+    folds = {f"l2-1e-5-{fold}": {"group": "ablation", "run": "l2-1e-5", "fold": fold, "of": 2} for fold in (1, 2)}
+    project.set_params(folds=folds)
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")
     project.succeed("git", "config", "user.email", "test@localhost")

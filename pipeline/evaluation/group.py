@@ -3,15 +3,16 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.classification import scores, scores_by_class
+from pipeline.evaluation.ensemble import chosen, decided
 from pipeline.evaluation.statistics import Statistic, over_seeds
 from pipeline.files.artefacts import read_json
-from pipeline.files.runs import Run
+from pipeline.files.runs import Fold, Run
 
 _OF_RUN = ("epochs", "best_epoch", "multiply_adds")
 _CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -53,7 +54,7 @@ def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dic
 
     The ensemble names the class with the highest mean probability over seeds.
     """
-    ensemble = scores(labels, np.mean([seed.probabilities for seed in seeds], axis=0).argmax(axis=1))
+    ensemble = scores(labels, decided([seed.probabilities for seed in seeds]))
     return {
         "n": len(seeds),
         "val": over_seeds([seed.metrics["val"] for seed in seeds]),
@@ -62,6 +63,37 @@ def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dic
         **{name: Statistic.of([seed.metrics[name] for seed in seeds]) for name in _OF_RUN},
         "parameters": seeds[0].metrics["parameters"],
         "ensemble": {"test": {name: ensemble[name] for name in ("accuracy", "f1")}},
+    }
+
+
+def summarise_folds(folds: Sequence[Fold], seed: int) -> dict[str, Any]:
+    """What metrics/<group>.json says of the ``folds`` of a run, which ``seed`` trained: each validated on its own."""
+    accuracy = Statistic.of([read_json(fold.log(seed) / "metrics.json")["val"]["accuracy"] for fold in folds])
+    return {"accuracy": accuracy.as_json() | {"n": accuracy.n}}
+
+
+def summarise_together(
+    runs: Sequence[Run],
+    seeds: Sequence[int],
+    val_labels: npt.NDArray[np.uint8],
+    test_labels: npt.NDArray[np.uint8],
+) -> dict[str, Any]:
+    """What metrics/beyond.json says of the ensemble over ``runs``, each the mean of its ``seeds``.
+
+    Its members are chosen by their probabilities on the validation images, which are read from their files.
+    """
+
+    def means(split: Literal["test", "val"]) -> dict[str, npt.NDArray[np.float32]]:
+        return {run.name: np.mean([np.load(run.predictions(seed, split)) for seed in seeds], axis=0) for run in runs}
+
+    on_val, on_test = means("val"), means("test")
+    members = chosen(val_labels, on_val)
+    val = scores(val_labels, decided([on_val[name] for name in members]))
+    test = scores(test_labels, decided([on_test[name] for name in members]))
+    return {
+        "members": members,
+        "val": {"accuracy": val["accuracy"]},
+        "test": {name: test[name] for name in ("accuracy", "f1")},
     }
 
 

@@ -45,6 +45,11 @@ def load(name: Literal["train", "val", "test"]) -> Split:
     return Split(*(read_array(folder / f"{part}.npy", mmap_mode="r") for part in ("images", "labels")))
 
 
+def train_and_val() -> tuple[Split, Split]:
+    """The two splits that a model is trained on and selected by."""
+    return load("train"), load("val")
+
+
 def class_names() -> list[str]:
     """The name of each label, in the order of the labels."""
     names: list[str] = read_json(CLASS_NAMES)

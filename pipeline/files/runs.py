@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 # Their single run bears the group's name and needs no folder of its own.
 GROUPS_OF_ONE = ("baseline", "regularise")
@@ -31,9 +32,10 @@ class Run:
         """The folder of one seed's log: its metrics.json, and every epoch."""
         return Path("logs", self.title, f"seed-{seed}")
 
-    def predictions(self, seed: int) -> Path:
-        """One seed's class probabilities on the test images."""
-        return Path("data/predictions", self.title, f"seed-{seed}.npy")
+    def predictions(self, seed: int, split: Literal["test", "val"] = "test") -> Path:
+        """One seed's class probabilities on the images of ``split``."""
+        suffix = "" if split == "test" else f"-{split}"
+        return Path("data/predictions", self.title, f"seed-{seed}{suffix}.npy")
 
     def mistakes(self, seed: int) -> Path:
         """The test images that one seed gets wrong with the highest probability."""
@@ -48,6 +50,27 @@ class Run:
     def winner(self) -> Path:
         """What a search cost, and the hyperparameters of its winner."""
         return Path("logs", self.title, "winner.json")
+
+
+@dataclass(frozen=True)
+class Fold(Run):
+    """A run without one of ``of`` folds of its training images, on which it is validated; one seed alone trains it."""
+
+    number: int
+    of: int
+
+    @property
+    def title(self) -> str:
+        """The fold's name for people."""
+        return f"{self}, fold {self.number} of {self.of}"
+
+    def model(self, seed: int) -> Path:
+        """The trained model."""
+        return Path("models/folds", self.name, f"fold-{self.number}.keras")
+
+    def log(self, seed: int) -> Path:
+        """The folder of its log, among those of its run's seeds: what evaluate reads of a group lies in one place."""
+        return Path("logs", str(self), f"fold-{self.number}")
 
 
 def trials_in_git(search: str) -> Path:

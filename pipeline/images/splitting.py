@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
@@ -47,6 +47,17 @@ def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     first = np.append(first[~np.isin(first, to_second)], to_first)
     second = np.append(second[~np.isin(second, to_first)], to_second)
     return split.rows(first), split.rows(second)
+
+
+def fold(split: Split, number: int, of: int, seed: int) -> tuple[Split, Split]:
+    """What to train and what to validate the fold ``number`` on, counted from 1.
+
+    ``split`` is divided into ``of`` folds with the same share of every class, in an order drawn by ``seed``. A class
+    must have as many images as there are folds.
+    """
+    folds = StratifiedKFold(of, shuffle=True, random_state=seed).split(split.labels, split.labels)
+    train, val = list(folds)[number - 1]
+    return split.rows(train), split.rows(val)
 
 
 def _lacking(

@@ -38,10 +38,10 @@ def by_hand(
     if looks == "one":
         return answers(images)
     bordered = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
-    shifted = [bordered[:, :-2, :-2], bordered[:, 2:, 2:]]
-    seen = [images] if looks == "mirrored" else [images, *shifted]
-    mirrored: list[npt.NDArray[np.float32]] = [(answers(look) + answers(look[:, :, ::-1])) / 2 for look in seen]
-    return mirrored[0] if looks == "mirrored" else (2 * mirrored[0] + mirrored[1] + mirrored[2]) / 4
+    seen = {"mirrored": [images], "mirrored-shifted": [images, bordered[:, :-2, :-2], bordered[:, 2:, 2:]]}[looks]
+    mirrored = [(answers(look) + answers(look[:, :, ::-1])) / 2 for look in seen]
+    average: npt.NDArray[np.float32] = np.average(mirrored, axis=0, weights=[2, 1, 1][: len(seen)])
+    return average
 
 
 def network_of(model: keras.Model) -> keras.Model:

@@ -13,6 +13,7 @@ from pipeline.params.kinds import (
     ParamSection,
     Patience,
     ReduceRatePatience,
+    RunName,
     Units,
     completed,
 )
@@ -23,6 +24,8 @@ from pipeline.params.training import HiddenLayersParams
 Looks = Literal["one", "mirrored", "mirrored-shifted"]
 # From 31 by 31 places each block of a convolutional network leaves half of each side: after four, a single place.
 MOST_BLOCKS = 4
+# What metrics/beyond.json has beside its runs.
+ENSEMBLE = "ensemble"
 
 
 class RecipeParams(ParamSection):
@@ -93,6 +96,11 @@ class BeyondParams(BeyondRunParams):
 
     @model_validator(mode="after")
     def _compared_with_runs(self) -> "BeyondParams":
+        # So that evaluate depends on beyond.runs and on nothing beside it.
+        if self.compared_with is not None:
+            raise ValueError(f"compared_with is {self.compared_with!r}; allowed: empty, each of runs has its own")
+        if ENSEMBLE in self.runs:
+            raise ValueError(f"runs has the name {ENSEMBLE!r}, which metrics/beyond.json needs; allowed: any other")
         allowed = [name for name, run in self.runs.items() if run.compared_with is None]
         for name, run in self.runs.items():
             if run.compared_with is not None and run.compared_with not in allowed:

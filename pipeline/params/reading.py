@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.files.errors import UserError
 from pipeline.params.beyond import BeyondParams
+from pipeline.params.folds import FoldsParams
 from pipeline.params.images import FetchParams, SplitParams
 from pipeline.params.kinds import ParamSection
 from pipeline.params.search import Range, TuneParams
@@ -18,7 +19,7 @@ from pipeline.params.training import AblationParams, BaselineParams, RegulariseP
 
 PARAMS = Path("params.yaml")
 
-SectionName = Literal["fetch", "split", "train", "baseline", "scale", "reg", "ablation", "tune", "beyond"]
+SectionName = Literal["fetch", "split", "train", "baseline", "scale", "reg", "ablation", "tune", "beyond", "folds"]
 SECTIONS: tuple[SectionName, ...] = get_args(SectionName)
 
 # Findings of pydantic that concern a parameter's name and not its value.
@@ -42,6 +43,7 @@ class Params(ParamSection):
     ablation: AblationParams
     tune: TuneParams
     beyond: BeyondParams
+    folds: FoldsParams
 
 
 def load(*sections: SectionName, path: Path = PARAMS) -> Params:
@@ -67,7 +69,10 @@ def load(*sections: SectionName, path: Path = PARAMS) -> Params:
         if findings or not isinstance(content, dict):
             raise UserError("; ".join(f"{path}: {_explain(finding)}" for finding in findings)) from None
         return Params.model_construct(
-            **{name: Params.model_fields[name].annotation.model_validate(content[name]) for name in sections}  # type: ignore[union-attr]
+            **{
+                name: TypeAdapter(Params.model_fields[name].rebuild_annotation()).validate_python(content[name])
+                for name in sections
+            }
         )
     return Params.model_construct(**{name: getattr(params, name) for name in sections})
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pipeline.files.errors import UserError
-from pipeline.files.runs import Run
+from pipeline.files.runs import Fold, Run
 from pipeline.params.beyond import BeyondRunParams, Looks
 from pipeline.params.kinds import Layers
-from pipeline.params.reading import Params, SectionName
+from pipeline.params.reading import PARAMS, Params, SectionName
 from pipeline.params.recipe import Recipe
 from pipeline.params.training import TrainParams
 
@@ -21,6 +21,8 @@ SECTION_OF: Mapping[str, SectionName] = {
     "tune": "tune",
     "beyond": "beyond",
 }
+# The groups whose runs may have folds.
+FOLDED: tuple[SectionName, ...] = ("ablation", "beyond")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,41 @@ def find(params: Params, group: str, name: str) -> Run:
     if Run(group, name) not in runs:
         raise UserError(f"no run {name!r}; allowed: {', '.join(run.name for run in runs)}")
     return Run(group, name)
+
+
+def folds(params: Params) -> list[Fold]:
+    """The declared folds of all groups, in order."""
+    return [Fold(entry.group, entry.run, entry.fold, entry.of) for entry in params.folds.values()]
+
+
+def folds_of(params: Params, group: str) -> list[Fold]:
+    """The declared folds of the runs of ``group``. Raises :class:`UserError` where one is of no declared run."""
+    if group not in FOLDED:
+        return []
+    found, declared = [fold for fold in folds(params) if fold.group == group], runs_of(params, group)
+    for fold in found:
+        if Run(group, fold.name) not in declared:
+            names = ", ".join(run.name for run in declared)
+            raise UserError(f"{PARAMS}: folds.{fold.name}-{fold.number}.run is {fold.name}; allowed: {names}")
+    return found
+
+
+def find_fold(params: Params, name: str, number: str) -> Fold:
+    """One fold. Raises :class:`UserError` when params.yaml does not declare it or its run."""
+    declared = {(fold.name, str(fold.number)): fold for group in FOLDED for fold in folds_of(params, group)}
+    if (name, number) not in declared:
+        known = ", ".join(" ".join(words) for words in declared) or "none"
+        raise UserError(f"no fold {number!r} of a run {name!r}; allowed by folds: {known}")
+    return declared[name, number]
+
+
+def compared(params: Params) -> dict[Run, Run]:
+    """Each run that shows what a part of another is worth, and that other one."""
+    return {
+        Run("beyond", name): Run("beyond", run.compared_with)
+        for name, run in params.beyond.runs.items()
+        if run.compared_with is not None
+    }
 
 
 def seed_of(train: TrainParams, word: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.evaluation.comparison import POWER, SIGNIFICANCE, Comparison, compare, holm, smallest_difference
 from pipeline.evaluation.intervals import Interval, image_interval
+from pipeline.files.runs import Run
 from pipeline.reporting import published
 from pipeline.reporting.markdown import interval, probability, table
 from pipeline.reporting.published import StudySection
@@ -17,10 +18,12 @@ HOLDS, REVERSED, NOT_TOLD_APART, UNKNOWN = "holds", "other way round", "not told
 # Where the study reports no difference, the question itself has the direction.
 BETTER, WORSE = "better", "worse"
 
-_METHOD = """Difference in test accuracy, first less second. Over seeds: Welch's t-test, whose 95 % interval and
-two-sided p say whether other seeds would agree; seeds are not paired. Holm's p corrects for the {declared} comparisons
-declared in pipeline/reporting/comparisons.yaml: the chance that one or more are told apart where no difference is real
-is then at most 5 %. Over images: a paired bootstrap, which says only whether these very models differ."""
+METHOD = """Difference in test accuracy, {order}. Over seeds: Welch's t-test, whose 95 % interval and
+two-sided p say whether other seeds would agree; seeds are not paired. Holm's p corrects for {declared}: the chance that
+one or more are told apart where no difference is real is then at most 5 %. Over images: a paired bootstrap, which says
+only whether these very models differ."""
+
+_DECLARED = "the {} comparisons declared in pipeline/reporting/comparisons.yaml"
 
 _INSIDE = """"Inside" says whether the reported difference lies in the 95 % interval over seeds. It is that of single
 runs, which scatter more than means do, so it may lie outside although nothing was done differently."""
@@ -76,12 +79,22 @@ def answers(results: Results, sections: Sequence[StudySection]) -> dict[str, Ans
     """The answers to the declared questions whose runs are both there, from their predictions on the test images."""
     questions = published.questions(results.runs)
     reported = reported_differences(sections, questions) if results.comparable else {}
+    return answered(results, questions, len(published.comparisons()), reported)
+
+
+def answered(
+    results: Results, questions: Mapping[str, tuple[Run, Run]], declared: int, reported: Mapping[str, float]
+) -> dict[str, Answer]:
+    """The answers to ``questions`` of two runs each, by Holm's correction for as many ``declared`` ones or more.
+
+    ``reported`` has the difference that the study reports, where it reports one.
+    """
     compared = {
         question: compare(results.runs[first].test["accuracy"], results.runs[second].test["accuracy"])
         for question, (first, second) in questions.items()
     }
     computed = {question: comparison.p for question, comparison in compared.items() if comparison.p is not None}
-    corrected = holm(computed, len(published.comparisons()))
+    corrected = holm(computed, declared)
     found = {}
     for question, (first, second) in questions.items():
         differences = correct(first, results.seeds) - correct(second, results.seeds)
@@ -123,9 +136,9 @@ def what_seeds_can_tell(results: Results, declared: int) -> str:
     )
 
 
-def comparison_table(found: Mapping[str, Answer], comparable: bool) -> str:
+def comparison_table(found: Mapping[str, Answer], comparable: bool, what: str = "question") -> str:
     """The questions with all that was computed and, where they are ``comparable``, what the study reports."""
-    header = ["question", "difference", "95 % over seeds", "p", "Holm's p", "95 % over images"]
+    header = [what, "difference", "95 % over seeds", "p", "Holm's p", "95 % over images"]
     rows = []
     for question, answer in found.items():
         comparison = answer.comparison
@@ -148,7 +161,7 @@ def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
     ]
     left_out = [question for question in declared if question not in found]
     paragraphs = [
-        _METHOD.format(declared=len(declared)),
+        METHOD.format(order="first less second", declared=_DECLARED.format(len(declared))),
         *([_INSIDE] if results.comparable else []),
         f"Two runs are told apart where Holm's p is below {SIGNIFICANCE}. The verdicts:",
         (_OF_THE_STUDY if results.comparable else "") + _VERDICTS,

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.reporting import comparisons
+from pipeline.params.runs import SECTION_OF
+from pipeline.reporting import comparisons, cost, parts, published
 from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.comparisons import Answer
 from pipeline.reporting.errata import errata
-from pipeline.reporting.markdown import table
-from pipeline.reporting.published import STUDY_GROUPS, StudySection
+from pipeline.reporting.markdown import magnitude, table
+from pipeline.reporting.parts import Parts
+from pipeline.reporting.published import StudySection
 from pipeline.reporting.replication import TOLERANCE, differing_accuracies
 from pipeline.reporting.results import Results
 
@@ -34,17 +36,20 @@ def overview(results: Results) -> str:
         [
             run.title,
             f"{result.parameters:,}",
+            magnitude(result.multiply_adds.mean),
             f"{result.epochs.mean:.0f}",
             str(result.val["accuracy"]),
             str(result.test["accuracy"]),
+            f"{result.ensemble['accuracy']:.4f}",
             str(result.test["f1"]),
             str(result.epochs.n),
         ]
         for run, result in results.runs.items()
     ]
     if results.naive is not None:
-        rows.append(["naive", "", "", "", *(f"{results.naive[name]:.4f}" for name in ("accuracy", "f1")), ""])
-    return table(["run", "parameters", "epochs", "val accuracy", "test accuracy", "test F1", "n"], rows)
+        rows.append(["naive", *[""] * 4, f"{results.naive['accuracy']:.4f}", "", f"{results.naive['f1']:.4f}", ""])
+    scores = ["val accuracy", "test accuracy", "ensemble", "test F1", "n"]
+    return table(["run", "parameters", "multiply-adds", "epochs", *scores], rows)
 
 
 def reported_beside_measured(section: StudySection, results: Results, comparable: bool) -> str:
@@ -52,12 +57,13 @@ def reported_beside_measured(section: StudySection, results: Results, comparable
     rows = []
     for run, reported in section.runs.items():
         val, test = results.runs[run].val, results.runs[run].test
-        row = [run.name, str(val["accuracy"]), str(test["accuracy"]), str(test["f1"])]
+        cost = magnitude(results.runs[run].multiply_adds.mean)
+        row = [run.name, cost, str(val["accuracy"]), str(test["accuracy"]), str(test["f1"])]
         if comparable:
             row += [f"{reported[key]:.4f}" if key in reported else "" for key in ("accuracy", "f1")]
             row.append(f"{test['accuracy'].mean - reported['accuracy']:+.4f}" if reported else "")
         rows.append(row)
-    header = ["run", "val accuracy", "test accuracy", "test F1"]
+    header = ["run", "multiply-adds", "val accuracy", "test accuracy", "test F1"]
     return table(header + (["reported accuracy", "reported F1", "difference"] if comparable else []), rows)
 
 
@@ -81,10 +87,58 @@ def searches(section: StudySection, results: Results) -> str:
     return f"{table(header, rows)}\n\n{_SEARCHES}"
 
 
-def report(results: Results, sections: Sequence[StudySection], answers: Mapping[str, Answer]) -> str:
-    """The whole report; ``answers`` are those to the questions that the study asks."""
+def together(results: Results) -> list[str]:
+    """Paragraphs on the ensemble over runs beyond the study; none where it was not evaluated."""
+    if results.together is None:
+        return []
+    members, val, test = results.together.members, results.together.val, results.together.test
+    return [
+        "# An ensemble over runs",
+        "Each member is a run beyond the study with all its seeds, and together they name the class with the highest "
+        "mean probability. One after another joins as long as that raises the accuracy on the validation images "
+        f"(Caruana et al., 2004); chosen in this order: {', '.join(members)}. Validation accuracy "
+        f"{val['accuracy']:.4f}; test accuracy {test['accuracy']:.4f}, test F1 {test['f1']:.4f}. The first table has "
+        "each member alone.",
+    ]
+
+
+def cross_validation(results: Results) -> list[str]:
+    """Paragraphs on the runs that were trained on folds; none where there is no such run."""
+    rows = [
+        [run.title, str(result.folds), str(result.folds.n), str(result.val["accuracy"]), str(result.val["accuracy"].n)]
+        for run, result in results.runs.items()
+        if result.folds is not None
+    ]
+    if not rows:
+        return []
+    return [
+        "# Cross-validation",
+        "Train and validation images together, divided into folds with the same share of every class; each fold is "
+        "validated by a model of one seed that was trained on all others. The deviation is over folds, beside it that "
+        "over seeds with the validation images held out. No test image is used.",
+        table(["run", "val accuracy, folds", "folds", "val accuracy, held out", "seeds"], rows),
+    ]
+
+
+def selection(results: Results) -> str:
+    """Which runs are selected, among all and among the study's own, and where their models lie."""
+    texts = []
+    for groups, among, model in (
+        (SECTION_OF, "all", "models/selected.keras"),
+        (published.STUDY_GROUPS, "the study's own groups", "models/selected-study.keras"),
+    ):
+        run = results.select(groups)
+        if run is not None:
+            texts.append(
+                f"among {among} **{run.title}**, test accuracy {results.runs[run].test['accuracy']} (`{model}`)"
+            )
+    return f"Selected: {'; '.join(texts)}."
+
+
+def report(results: Results, sections: Sequence[StudySection], answers: Mapping[str, Answer], worth: Parts) -> str:
+    """The whole report; ``answers`` are those to the questions that the study asks, ``worth`` what each part is."""
     comparable = results.comparable
-    selected, study = results.selected, results.select(STUDY_GROUPS)
+    selected = results.selected
     classes = results.runs[selected].classes
     class_rows = [
         [name, *(str(scores[key]) for key in ("precision", "recall", "f1")), f"{scores['images'].mean:.0f}"]
@@ -95,10 +149,11 @@ def report(results: Results, sections: Sequence[StudySection], answers: Mapping[
         f"Written by the report stage. Seeds: {', '.join(map(str, results.seeds))}. A score is the mean over them, "
         "with the standard deviation (ddof 1) where there is more than one; precision, recall and F1 are weighted by "
         "class size. Models are selected by validation accuracy; test scores are reported beside it.",
-        f"Selected: **{selected.title}**, test accuracy {results.runs[selected].test['accuracy']}; among the study's "
-        f"own groups **{study.title}**, test accuracy {results.runs[study].test['accuracy']}.",
+        selection(results),
         overview(results),
-        "`naive` always names the most frequent class of the training images.",
+        "Multiply-adds are those of one seed's training. Ensemble: the test accuracy of all seeds together, which name "
+        "the class with the highest mean probability. `naive` always names the most frequent class of the training "
+        "images.",
         *([f"Not run yet: {', '.join(run.title for run in results.missing)}."] if results.missing else []),
         provenance(results.dataset, results.split),
         "![Training images](figures/samples.png)",
@@ -117,6 +172,8 @@ def report(results: Results, sections: Sequence[StudySection], answers: Mapping[
             differing_accuracies(sections, results),
         ]
     texts += ["# Comparisons that the study draws", *comparisons.texts(results, answers)]
+    texts += ["# What each part is worth", *parts.texts(results, worth)] if worth else []
+    texts += [*together(results), *cross_validation(results), "# What accuracy costs", *cost.texts(results)]
     if comparable:
         texts.append("# What the study got wrong")
         texts += [f"{n}. {wrong} **{here}**" for n, (wrong, here) in enumerate(errata(results), start=1)]

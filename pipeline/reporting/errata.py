@@ -20,7 +20,7 @@ def errata(results: Results) -> list[tuple[str, str]]:
     def val(run: Run) -> str:
         return str(results.runs[run].val["accuracy"]) if run in results.runs else "(not run)"
 
-    by_test = max(results.runs, key=lambda run: results.runs[run].test["accuracy"].mean)
+    by_test = max(results.candidates, key=lambda run: results.runs[run].test["accuracy"].mean)
     selected = results.selected
     counts = results.split["counts"]["val"].values()
     l2 = ", ".join(f"{run.name} {test(run)}" for run in L2_RUNS)

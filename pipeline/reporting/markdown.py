@@ -22,6 +22,11 @@ def interval(bounds: Interval | None) -> str:
     return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
 
 
+def magnitude(number: float) -> str:
+    """A cell for a number whose magnitude counts, with three digits."""
+    return f"{number:.2e}"
+
+
 def probability(p: float | None) -> str:
     """A cell for a p; empty where it cannot be computed."""
     if p is None:

@@ -12,7 +12,7 @@ from pipeline.params.recipe import Recipe
 from pipeline.params.runs import ConvolutionalNetwork, Network, trained
 from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.document import provenance
-from pipeline.reporting.markdown import table
+from pipeline.reporting.markdown import magnitude, table
 from pipeline.reporting.results import Results
 
 MODEL = "models/selected.keras"
@@ -112,7 +112,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         f"# Model card: {run.title}",
         f"A {'convolutional' if convolves else 'fully connected'} network with {result.parameters:,} parameters "
         f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
-        f"{len(results.runs)} runs by validation accuracy; the file is the seed whose own is the best, "
+        f"{len(results.candidates)} runs by validation accuracy; the file is the seed whose own is the best, "
         f"{result.best_seed}. Written by the report stage.",
         "## Use",
         f"`dvc get` or `dvc pull {MODEL}`, then:",
@@ -123,7 +123,8 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         provenance(results.dataset, results.split),
         "## Training",
         table(["parameter", "value"], training(network, recipe)),
-        f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each.",
+        f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each. Training one costs "
+        f"{magnitude(result.multiply_adds.mean)} multiply-adds, forward and backward.",
         "## Scores",
         f"Mean over {n} {'seeds' if n > 1 else 'seed'}, with the standard deviation (ddof 1) where there are "
         "more than one; precision and F1 weighted by class size, as is recall, which then equals accuracy.",

@@ -1,4 +1,4 @@
-"""The published study: the scores that it reports, by section, beside the runs that params.yaml declares."""
+"""What is published: the study's scores, by section, beside the runs that params.yaml declares, and others' results."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,32 @@ REPORTED = Path("pipeline/reporting/reported.yaml")
 # The groups of runs that the study has; what lies beyond it is another question.
 STUDY_GROUPS = ("baseline", "scale", "regularise", "ablation", "tune")
 COMPARISONS = Path("pipeline/reporting/comparisons.yaml")
+ELSEWHERE = Path("pipeline/reporting/elsewhere.yaml")
 
 
 @dataclass(frozen=True)
 class StudySection:
-    """A section of the study and its declared runs, each with the reported accuracy and F1 (fractions of 1)."""
+    """A section of the study and its declared runs, each with the reported accuracy and F1 (fractions of 1).
+
+    ``images_trained`` is on how many images, each counted in every epoch, the study trained each; None where it does
+    not say.
+    """
 
     id: str
     title: str
     runs: Mapping[Run, Mapping[str, float]]
+    images_trained: int | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A result of others: mean test accuracy over ``n`` models, and the multiply-adds of one training."""
+
+    name: str
+    accuracy: float
+    n: int
+    multiply_adds: float
+    source: str
 
 
 def sections(declared: Collection[Run]) -> list[StudySection]:
@@ -37,8 +54,17 @@ def sections(declared: Collection[Run]) -> list[StudySection]:
             name: {} for name, run in by_name.items() if run.group == section.get("group") and name not in reported
         }
         runs = {by_name[name]: values for name, values in scores.items() if name in by_name}
-        result.append(StudySection(section["id"], section["title"], runs))
+        result.append(StudySection(section["id"], section["title"], runs, section.get("images_trained")))
     return result
+
+
+def elsewhere() -> list[Published]:
+    """What others published of networks trained from scratch on CIFAR-10."""
+    content: list[dict[str, Any]] = yaml.safe_load(ELSEWHERE.read_text(encoding="utf-8"))
+    return [
+        Published(entry["name"], entry["accuracy"], entry["n"], entry["operations"] / 2, entry["source"])
+        for entry in content
+    ]
 
 
 def comparisons() -> dict[str, tuple[str, str]]:

@@ -1,8 +1,8 @@
 """What the stages measured, read back from metrics/ and data/predictions for the runs that params.yaml declares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
 from pipeline.files.artefacts import read_array, read_csv, read_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
+from pipeline.params.beyond import ENSEMBLE
 from pipeline.params.reading import Params
-from pipeline.params.runs import SECTION_OF, declared
+from pipeline.params.runs import SECTION_OF, compared, declared
 
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -34,18 +35,22 @@ class SearchResult:
 class RunResult:
     """One run: the statistics over seeds of its scores by their names, and what is kept of each seed.
 
-    ``classes`` are test scores by class name; ``val_accuracies`` and ``curves`` are by seed, the latter one value per
-    epoch of each of :data:`CURVES`.
+    ``multiply_adds`` are those of training one seed. ``ensemble`` are test scores of all seeds together, ``classes``
+    are test scores by class name; ``val_accuracies`` and ``curves`` are by seed, the latter one value per epoch of each
+    of :data:`CURVES`. ``folds`` is the validation accuracy over the folds of a run that has some.
     """
 
     parameters: int
+    multiply_adds: Statistic
     epochs: Statistic
     val: Statistics
     test: Statistics
+    ensemble: Mapping[str, float]
     classes: Mapping[str, Statistics]
     val_accuracies: Mapping[int, float]
     curves: Mapping[int, Mapping[str, Sequence[float]]]
     search: SearchResult | None = None
+    folds: Statistic | None = None
 
     @property
     def best_seed(self) -> int:
@@ -54,11 +59,22 @@ class RunResult:
 
 
 @dataclass(frozen=True)
+class EnsembleResult:
+    """Several runs that decide together: their names in the order of their choice, and the ensemble's scores."""
+
+    members: Sequence[str]
+    val: Mapping[str, float]
+    test: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Results:
     """All declared runs that have been trained and evaluated, and what is known of their data.
 
     ``naive`` are test scores of the classifier that looks at no image, if the baseline was evaluated; ``missing`` are
     the runs that are not there yet. ``dataset`` and ``split`` are metrics/dataset.json and metrics/split.json.
+    ``compared`` has each run, there or not, that shows what a part of another is worth, and that other one.
+    ``together`` is the ensemble over runs beyond the study.
     """
 
     seeds: tuple[int, ...]
@@ -67,26 +83,34 @@ class Results:
     missing: Sequence[Run]
     dataset: Mapping[str, Any]
     split: Mapping[str, Any]
+    compared: Mapping[Run, Run] = field(default_factory=dict)
+    together: EnsembleResult | None = None
 
     @property
     def comparable(self) -> bool:
         """Whether the images are those of the study, so that its scores may stand beside these."""
         return self.dataset["dataset"] in ("cifar10", "cifar10-jpeg")
 
-    def select(self, groups: Sequence[str]) -> Run:
-        """The run of ``groups`` with the highest mean validation accuracy; of equals the first in their order.
+    @property
+    def candidates(self) -> list[Run]:
+        """The runs among which one is selected: all but those that show what a part of another is worth."""
+        return [run for run in self.runs if run not in self.compared]
 
-        Raises :class:`UserError` where none has been evaluated.
+    def select(self, groups: Collection[str]) -> Run | None:
+        """The candidate of ``groups`` with the highest mean validation accuracy; of equals the first in their order.
+
+        None where none of them has been evaluated.
         """
-        candidates = [run for run in self.runs if run.group in groups]
-        if not candidates:
-            raise UserError(f"metrics/ has no run of {', '.join(groups)} that params.yaml declares; run 'dvc repro'")
-        return max(candidates, key=lambda run: self.runs[run].val["accuracy"].mean)
+        candidates = [run for run in self.candidates if run.group in groups]
+        return max(candidates, key=lambda run: self.runs[run].val["accuracy"].mean, default=None)
 
     @property
     def selected(self) -> Run:
-        """The run with the highest mean validation accuracy of all."""
-        return self.select(list(SECTION_OF))
+        """The candidate with the highest mean validation accuracy of all. Raises :class:`UserError` without any."""
+        best = self.select(SECTION_OF)
+        if best is None:
+            raise UserError("metrics/ has no run that can be selected; 'dvc repro evaluate' makes them")
+        return best
 
 
 def read(params: Params) -> Results:
@@ -96,7 +120,7 @@ def read(params: Params) -> Results:
     """
     found: dict[Run, RunResult] = {}
     missing: list[Run] = []
-    naive = None
+    naive, together = None, None
     for group, runs in declared(params).items():
         if not group_file(group).exists():
             missing += runs
@@ -109,6 +133,8 @@ def read(params: Params) -> Results:
                 summary = {group: summary}
             if group == "baseline":
                 naive = summary[group]["naive"]["test"]
+            if group == "beyond" and ENSEMBLE in summary:
+                together = EnsembleResult(**summary[ENSEMBLE])
             tables = {kind: read_csv(group_file(group, kind)) for kind in ("seeds", "epochs", "classes")}
             for run in runs:
                 if run.name in summary:
@@ -119,7 +145,7 @@ def read(params: Params) -> Results:
                 else:
                     missing.append(run)
     dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
-    return Results(params.train.seeds, found, naive, missing, dataset, split)
+    return Results(params.train.seeds, found, naive, missing, dataset, split, compared(params), together)
 
 
 @contextmanager
@@ -161,16 +187,19 @@ def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[
         of_seed = curves.setdefault(int(row["seed"]), {curve: [] for curve in CURVES})
         for curve in CURVES:
             of_seed[curve].append(float(row[curve]))
-    search = entry.get("search")
+    search, folds = entry.get("search"), entry.get("folds")
     return RunResult(
         parameters=entry["parameters"],
+        multiply_adds=Statistic.from_json(entry["multiply_adds"], n),
         epochs=Statistic.from_json(entry["epochs"], n),
         val=statistics("val"),
         test=statistics("test"),
+        ensemble=entry["ensemble"]["test"],
         classes={name: over_seeds(scores) for name, scores in classes.items()},
         val_accuracies={int(row["seed"]): float(row["val_accuracy"]) for row in tables["seeds"]},
         curves=curves,
         search=None if search is None else _search_result(search),
+        folds=None if folds is None else Statistic.from_json(folds["accuracy"], folds["accuracy"]["n"]),
     )
 
 

@@ -19,7 +19,7 @@ LOCK = Path("requirements.lock")
 
 STAGES = (
     *("fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "beyond"),
-    *("tune", "winner", "evaluate", "report"),
+    *("folds", "tune", "winner", "evaluate", "report"),
 )
 
 

@@ -52,13 +52,15 @@ def train_model(
     seed: int,
     network: Network,
     recipe: Recipe,
+    train: Split,
+    val: Split,
     train_params: TrainParams,
     observe: Observe,
     before_writing: Callable[[], None],
     save_seconds: float = SAVE_SECONDS,
     piece_products: float = PIECE_PRODUCTS,
 ) -> None:
-    """Train ``seed`` of ``run``; write its model, its log by epoch and its metrics.json.
+    """Train ``seed`` of ``run`` on ``train``, validate it on ``val``; write its model, its log and its metrics.json.
 
     Continues from the checkpoint of a run that was killed; ``save_seconds`` and ``piece_products`` are those of
     :class:`Trainer` and :class:`CompiledEpoch`. ``before_writing`` raises where nothing may be written. Raises
@@ -66,7 +68,7 @@ def train_model(
     another process trains the same run, and :class:`pipeline.runtime.signals.Stopped` after a signal; then no output
     stays behind.
     """
-    train, val, class_names = dataset.load("train"), dataset.load("val"), dataset.class_names()
+    class_names = dataset.class_names()
     scope = devices.scope(train_params)
     configuration = {"seed": seed, "network": asdict(network), "recipe": asdict(recipe)} | devices.identity(
         train_params

@@ -58,6 +58,8 @@ def test_the_difference_is_drawn_without_a_network(idea: Idea, template: Path, t
 
 def test_a_new_seed_trains_that_seed_alone_and_fewer_give_the_same_lock_wherever_they_are_run(clean: Project) -> None:
     clean.set_params(**{"train.seeds": [100, 7]})
+    # The first seed alone trains folds.
+    assert not any(stage.startswith("folds") for stage in clean.stale())
     output = clean.succeed("dvc", "repro", "evaluate@baseline", "evaluate@tune")
     assert stages_run(output) == {"baseline@7", "winner@final-7", "evaluate@baseline", "evaluate@tune"}
     forced = clean.succeed("dvc", "repro", "--force", "--dry", "-s", "baseline")

@@ -16,7 +16,8 @@ from tests.conftest import Project
 
 STAGES = {
     *("fingerprint", "fetch", "preprocess", "baseline@100", "scale@shallow-100", "scale@medium-100", "regularise@100"),
-    *("ablation@l2-1e-5-100", "tune@final", "winner@final-100", "beyond@conv-5min-100", "report"),
+    *("ablation@l2-1e-5-100", "folds@l2-1e-5-1", "folds@l2-1e-5-2", "tune@final", "winner@final-100"),
+    *("beyond@conv-5min-100", "report"),
     *(f"evaluate@{group}" for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
 }
 
@@ -44,6 +45,16 @@ def test_the_metrics_are_there_in_the_fixed_form(reproduced: Project) -> None:
     assert set(baseline["test"]["accuracy"]) == {"mean"}
     assert baseline["naive"]["test"]["accuracy"] < 0.2 < baseline["test"]["accuracy"]["mean"]
     assert set(read(reproduced, "scale.json")) == {"shallow", "medium"}
+    assert set(read(reproduced, "beyond.json")) == {"conv-5min", "ensemble"}
+    (fold_figures,) = [entry.get("folds") for entry in read(reproduced, "ablation.json").values()]
+    accuracies = []
+    for fold in (1, 2):
+        metrics = json.loads((reproduced.folder / f"logs/ablation/l2-1e-5/fold-{fold}/metrics.json").read_text())
+        accuracies.append(metrics["val"]["accuracy"])
+        assert (reproduced.folder / f"models/folds/l2-1e-5/fold-{fold}.keras").is_file()
+    assert fold_figures["accuracy"]["n"] == 2
+    assert fold_figures["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2, abs=1e-6)
+    assert fold_figures["accuracy"]["std"] == pytest.approx(abs(accuracies[0] - accuracies[1]) / 2**0.5, abs=1e-6)
     summary = read(reproduced, "summary.json")
     assert set(summary) == {"selected", "selected_study"}
     for name, selected in summary.items():
@@ -122,7 +133,7 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     measured = results.read(reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune"))
     measured = replace(measured, dataset={**measured.dataset, "dataset": "cifar10-jpeg"})
     sections = published.sections(measured.runs)
-    text = document.report(measured, sections, comparisons.answers(measured, sections))
+    text = document.report(measured, sections, comparisons.answers(measured, sections), {})
     reported = {"0.3860", "0.5095", "0.5198", "0.5101", "0.5017", "0.5051", "0.4986"}
     assert {figure for figure in reported if figure in text} == reported
     assert "9. Results lived in pickles" in text

@@ -18,6 +18,7 @@ import os, signal, sys
 from pathlib import Path
 from pipeline.console import command
 from pipeline.console.progress import TrainingProgress
+from pipeline.files import dataset
 from pipeline.params import reading, runs
 from pipeline.training.run import train_model
 
@@ -34,8 +35,8 @@ def counted(self, target):
 def main():
     params = reading.load("reg", "train")
     run = runs.find(params, "regularise", "regularise")
-    trained = runs.trained(params, run)
-    train_model(run, 100, *trained, params.train, TrainingProgress, lambda: None, save_seconds=0.0, piece_products=1)
+    given = *runs.trained(params, run), *dataset.train_and_val(), params.train, TrainingProgress
+    train_model(run, 100, *given, before_writing=lambda: None, save_seconds=0.0, piece_products=1)
 
 Path.replace = counted
 sys.argv = ["regularise"]

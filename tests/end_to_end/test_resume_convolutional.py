@@ -23,8 +23,6 @@ from pipeline.training.run import train_model
 from tests.training.examples import TRAIN, VAL, recipe
 from tests.training.test_run import Observer
 
-TRAIN.write(f"{dataset.PREPARED}/train/")
-VAL.write(f"{dataset.PREPARED}/val/")
 write_json(dataset.CLASS_NAMES, list("abcdefghij"))
 parts = {"optimiser": "sgd", "momentum": 0.85, "weight_decay": 0.05, "bias_rate_factor": 4, "schedule": "linear"}
 parts |= {"warm_up": 0.2, "final_rate": 0.1, "label_smoothing": 0.1, "flip": "alternating", "shift": 2, "cutout": 6}
@@ -34,7 +32,8 @@ shared = {"seeds": [100], "epochs": 4, "batch_size": 32, "precision": sys.argv[1
 shared = TrainParams.model_validate(shared | {"strategy": "one_device", "threads": 1})
 network = ConvolutionalNetwork((8, 16), dropout=0.3, whitening=True)
 pieces = {"piece_products": 1} if sys.argv[2] == "pieces" else {}
-train_model(Run("beyond", "conv"), 100, network, own, shared, Observer, lambda: None, save_seconds=0.0, **pieces)
+options = {"before_writing": lambda: None, "save_seconds": 0.0} | pieces
+train_model(Run("beyond", "conv"), 100, network, own, TRAIN, VAL, shared, Observer, **options)
 """
 
 

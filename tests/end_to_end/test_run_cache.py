@@ -31,7 +31,12 @@ CHANGES: list[tuple[str, object, object, set[str]]] = [
     ("baseline.learning_rate", 1e-2, 1e-3, {"baseline@100", "evaluate@baseline"}),
     ("scale.learning_rate", 1e-3, 1e-4, {"scale@shallow-100", "scale@medium-100", "evaluate@scale"}),
     ("reg.dropout", 0.5, 0.1, {"regularise@100", "evaluate@regularise"}),
-    ("ablation.runs.l2-1e-5.l2", 1e-2, 1e-5, {"ablation@l2-1e-5-100", "evaluate@ablation"}),
+    (
+        "ablation.runs.l2-1e-5.l2",
+        1e-2,
+        1e-5,
+        {"ablation@l2-1e-5-100", "folds@l2-1e-5-1", "folds@l2-1e-5-2", "evaluate@ablation"},
+    ),
     ("beyond.runs.conv-5min.momentum", 0.5, 0.85, {"beyond@conv-5min-100", "evaluate@beyond"}),
     (
         "tune.searches.final.space.learning_rate",

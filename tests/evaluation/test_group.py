@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sklearn.metrics import f1_score
 
 from pipeline.evaluation import group
+from pipeline.evaluation.ensemble import chosen
 from pipeline.evaluation.group import SeedScores
 from pipeline.evaluation.statistics import Statistic
-from pipeline.files.runs import Run
+from pipeline.files.artefacts import write_array, write_json
+from pipeline.files.runs import Fold, Run
 
 RUN = Run("scale", "deep")
 NAMES = ["cat", "dog", "emu"]
@@ -133,6 +137,45 @@ def test_the_ensemble_names_the_class_with_the_highest_mean_probability(seeds: l
     others = np.array([1, 1, 2, 0], np.uint8)
     right = float(np.mean(mean.argmax(axis=1) == others))
     assert group.summarise(seeds, others)["ensemble"]["test"]["accuracy"] == right == 0.75
+
+
+def test_folds_have_their_mean_and_deviation_and_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folds = [Fold("beyond", "conv", number, 3) for number in (1, 2, 3)]
+    for fold, accuracy in zip(folds, (0.50, 0.52, 0.57), strict=True):
+        write_json(fold.log(100) / "metrics.json", {"val": {"accuracy": accuracy}})
+    found = group.summarise_folds(folds, 100)
+    # Deviations from 0.53: -0.03, -0.01, 0.04; divided by the folds less one.
+    std = ((0.0009 + 0.0001 + 0.0016) / 2) ** 0.5
+    assert found == {"accuracy": {"mean": pytest.approx(0.53), "std": pytest.approx(std), "n": 3}}
+
+
+def test_an_ensemble_over_runs_is_chosen_by_validation_and_scored_on_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run is the mean of its seeds; the best on test is not the best on validation."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(3)
+    labels: dict[Literal["val", "test"], npt.NDArray[np.uint8]] = {}
+    means: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
+    runs = [Run("beyond", name) for name in ("a", "b", "c")]
+    for split in ("val", "test"):
+        labels[split] = random.integers(0, 3, 40).astype(np.uint8)
+        for run in runs:
+            of_seeds = [random.dirichlet(np.ones(3), 40) + np.eye(3)[labels[split]] * 0.2 for _ in (100, 101)]
+            means[run.name, split] = np.mean(of_seeds, axis=0)
+            for seed, probabilities in zip((100, 101), of_seeds, strict=True):
+                write_array(run.predictions(seed, split), probabilities)
+    found = group.summarise_together(runs, (100, 101), labels["val"], labels["test"])
+    members = found["members"]
+    assert members == chosen(labels["val"], {run.name: means[run.name, "val"] for run in runs})
+    assert members != chosen(labels["test"], {run.name: means[run.name, "test"] for run in runs})
+    predicted = {split: sum(means[name, split] for name in members).argmax(axis=1) for split in labels}  # type: ignore[union-attr]
+    assert found["val"] == {"accuracy": np.mean(predicted["val"] == labels["val"])}
+    assert found["test"] == {
+        "accuracy": np.mean(predicted["test"] == labels["test"]),
+        "f1": pytest.approx(f1_score(labels["test"], predicted["test"], average="weighted")),
+    }
 
 
 def test_there_is_a_row_per_seed(seeds: list[SeedScores]) -> None:

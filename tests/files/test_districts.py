@@ -20,7 +20,7 @@ MAY_IMPORT = {
 }
 STAGES = {
     *("fingerprint", "fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "beyond"),
-    *("tune", "winner", "evaluate", "report", "predict"),
+    *("folds", "tune", "winner", "evaluate", "report", "predict"),
 }
 DISTRICTS = set(MAY_IMPORT)
 ALLOWED = MAY_IMPORT | dict.fromkeys(STAGES, DISTRICTS) | {"tools": DISTRICTS}

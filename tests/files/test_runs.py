@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files.runs import Run, group_file, leftovers, trials_in_git
+from pipeline.files.runs import Fold, Run, group_file, leftovers, trials_in_git
 
 DEEP, BASELINE, BROAD = Run("scale", "deep"), Run("baseline", "baseline"), Run("tune", "broad")
 SEEDS = (100, 101)
@@ -41,10 +41,27 @@ def test_a_run_keeps_its_files_where_dvc_yaml_has_them() -> None:
         "data/predictions/scale/deep/seed-100.npy",
         "data/predictions/scale/deep/seed-100-mistakes.npy",
     ]
+    assert str(DEEP.predictions(100, "val")) == "data/predictions/scale/deep/seed-100-val.npy"
     assert [str(path) for path in (BROAD.trials, BROAD.winner)] == [
         "logs/tune/broad/trials.csv",
         "logs/tune/broad/winner.json",
     ]
+
+
+def test_a_fold_has_its_model_beside_those_of_all_folds_and_its_log_beside_those_of_its_run() -> None:
+    fold = Fold("beyond", "conv", 2, 5)
+    assert (str(fold.model(100)), str(fold.log(100))) == ("models/folds/conv/fold-2.keras", "logs/beyond/conv/fold-2")
+    assert fold.title == "beyond/conv, fold 2 of 5"
+
+
+def test_a_fold_that_is_not_declared_is_left_over() -> None:
+    run, folds = Run("beyond", "conv"), [Fold("beyond", "conv", number, 2) for number in (1, 2, 3)]
+    make_declared(run)
+    for fold in folds:
+        make(str(fold.model(100)), f"{fold.log(100)}/metrics.json")
+    assert found("beyond", run, *folds) == []
+    assert found("beyond", run, *folds[:2]) == ["logs/beyond/conv/fold-3"]
+    assert found("folds", *folds[:2]) == ["models/folds/conv/fold-3.keras"]
 
 
 def test_the_only_run_of_a_group_has_no_folder_of_its_own() -> None:

@@ -9,7 +9,7 @@ from pipeline import preprocess
 from pipeline.files.artefacts import write_json
 from pipeline.files.dataset import RAW, Split
 from pipeline.files.errors import UserError
-from pipeline.images.splitting import channel_statistics, check, duplicates, stratified
+from pipeline.images.splitting import channel_statistics, check, duplicates, fold, stratified
 from tests.conftest import CLASSES, ROOT
 
 
@@ -39,6 +39,32 @@ def test_images_keep_their_labels() -> None:
     label = {image.tobytes(): label for image, label in zip(whole.images, whole.labels, strict=True)}
     for piece in stratified(whole, 0.2, seed=100):
         assert [label[image.tobytes()] for image in piece.images] == piece.labels.tolist()
+
+
+@pytest.mark.parametrize(("count", "classes", "of"), [(500, 10, 5), (503, 10, 5), (21, 3, 2)])
+def test_every_image_is_in_one_fold_and_every_fold_is_stratified(count: int, classes: int, of: int) -> None:
+    whole = noise(count, classes)
+    label = {image.tobytes(): label for image, label in zip(whole.images, whole.labels.tolist(), strict=True)}
+    pairs = [fold(whole, number, of, seed=100) for number in range(1, of + 1)]
+    validated = [image.tobytes() for _, val in pairs for image in val.images]
+    assert len(validated) == count
+    assert set(validated) == set(label)
+    for train, val in pairs:
+        held_out = {image.tobytes() for image in val.images}
+        assert {image.tobytes() for image in train.images} == set(label) - held_out
+        assert len(train.labels) + len(val.labels) == count
+        for split in (train, val):
+            assert [label[image.tobytes()] for image in split.images] == split.labels.tolist()
+        for number, of_class in Counter(whole.labels.tolist()).items():
+            assert abs(val.labels.tolist().count(number) - of_class / of) < 1
+
+
+def test_folds_follow_from_their_seed_and_are_in_no_order() -> None:
+    whole = noise(500)
+    rows = [fold(whole, 2, 5, seed)[1].images.tobytes() for seed in (100, 100, 101)]
+    assert rows[0] == rows[1] != rows[2]
+    first = {image.tobytes() for image in fold(whole, 1, 5, seed=100)[1].images}
+    assert first != {image.tobytes() for image in whole.images[:100]}
 
 
 def test_a_fraction_that_leaves_a_class_without_images_is_refused(

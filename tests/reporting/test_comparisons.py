@@ -84,7 +84,8 @@ def measured(accuracies: dict[Run, list[float]], dataset: str = "cifar10-jpeg") 
     """The results of runs with these test accuracies, one per seed, and their predictions for ten images of class 0."""
     runs = {}
     for run, values in accuracies.items():
-        runs[run] = RunResult(0, Statistic(1, len(values)), {}, {"accuracy": Statistic.of(values)}, {}, {}, {})
+        one = Statistic(1, len(values))
+        runs[run] = RunResult(0, one, one, {}, {"accuracy": Statistic.of(values)}, {}, {}, {}, {})
         for seed, value in zip(SEEDS, values, strict=False):
             right = np.arange(10) < round(10 * value)
             write_array(run.predictions(seed), np.stack([right, ~right], axis=1).astype(np.float32))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.artefacts import write_array, write_csv, write_json
@@ -12,7 +13,8 @@ from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
 from pipeline.reporting import results
-from pipeline.reporting.results import Results, RunResult, SearchResult
+from pipeline.reporting.published import STUDY_GROUPS
+from pipeline.reporting.results import EnsembleResult, Results, RunResult, SearchResult
 from tests.conftest import ROOT
 
 SHALLOW, BASELINE, FINAL = Run("scale", "shallow"), Run("baseline", "baseline"), Run("tune", "final")
@@ -27,6 +29,8 @@ def entry(accuracy: float) -> dict[str, Any]:
         # The better on validation, the worse on test: a selection by test would be seen.
         "test": {"accuracy": {"mean": 1 - accuracy, "std": 0.02}},
         "epochs": {"mean": 2.0, "std": 0.0},
+        "multiply_adds": {"mean": 6e9, "std": 0.0},
+        "ensemble": {"test": {"accuracy": accuracy / 2, "f1": accuracy / 4}},
         "parameters": 30,
     }
 
@@ -85,6 +89,9 @@ def test_runs_are_read_back_with_their_statistics_and_seeds(measured: Results) -
     assert measured.naive == {"accuracy": 0.1, "f1": 0.02}
     result = measured.runs[SHALLOW]
     assert (result.parameters, result.epochs) == (30, Statistic(2.0, 2, 0.0))
+    assert result.multiply_adds == Statistic(6e9, 2, 0.0)
+    assert result.ensemble == {"accuracy": 0.25, "f1": 0.125}
+    assert result.folds is None
     assert result.val == {"accuracy": Statistic(0.5, 2, 0.01)}
     assert result.test == {"accuracy": Statistic(0.5, 2, 0.02)}
     assert result.val_accuracies == {100: 0.5, 101: 0.625}
@@ -199,13 +206,6 @@ def test_a_file_that_is_no_mapping_is_named(measured: Results, group: str, conte
         read_again()
 
 
-def test_without_any_run_nothing_can_be_selected(measured: Results) -> None:
-    for group in ("baseline", "scale", "tune"):
-        group_file(group).unlink()
-    with pytest.raises(UserError, match=r"metrics/ has no run of baseline, .* that params\.yaml declares"):
-        assert read_again().selected
-
-
 def test_predictions_that_were_cut_short_are_named(measured: Results) -> None:
     for path in (Path("data/predictions/scale/labels.npy"), SHALLOW.predictions(100)):
         write_array(path, np.arange(100))
@@ -214,6 +214,48 @@ def test_predictions_that_were_cut_short_are_named(measured: Results) -> None:
         SHALLOW.predictions(100).write_bytes(content)
         with pytest.raises(UserError, match=r"^data/predictions/scale/shallow/seed-100\.npy is damaged \("):
             results.predictions(SHALLOW, 100)
+
+
+def with_parts(folder: Path) -> Results:
+    """The three runs, and beyond the study one with folds, one that is compared with it, and their ensemble."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["beyond"]["runs"] = {"base": {}, "row": {"compared_with": "base"}, "absent": {"compared_with": "base"}}
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    folds = {"folds": {"accuracy": {"mean": 0.55, "std": 0.03, "n": 5}}}
+    together = {"members": ["base"], "val": {"accuracy": 0.7}, "test": {"accuracy": 0.6, "f1": 0.5}}
+    write("beyond", {"base": entry(0.6) | folds, "row": entry(0.8), "ensemble": together}, "base", "row")
+    return results.read(reading.load(*SECTIONS, path=path))
+
+
+BASE, ROW, ABSENT = (Run("beyond", name) for name in ("base", "row", "absent"))
+
+
+def test_folds_and_the_ensemble_over_runs_are_read_back(measured: Results, tmp_path: Path) -> None:
+    found = with_parts(tmp_path)
+    assert found.runs[BASE].folds == Statistic(0.55, 5, 0.03)
+    assert found.runs[ROW].folds is None
+    assert found.together == EnsembleResult(["base"], {"accuracy": 0.7}, {"accuracy": 0.6, "f1": 0.5})
+    assert measured.together is None
+
+
+def test_a_run_that_shows_what_a_part_is_worth_is_never_selected(measured: Results, tmp_path: Path) -> None:
+    found = with_parts(tmp_path)
+    assert found.compared == {ROW: BASE, ABSENT: BASE}
+    assert ROW in found.runs
+    assert found.candidates == [BASELINE, SHALLOW, FINAL, BASE]
+    # The row is the best on validation, and by far the worst on test.
+    assert found.selected == found.select(["beyond"]) == BASE
+    assert found.select(STUDY_GROUPS) == measured.selected == SHALLOW
+
+
+def test_where_nothing_can_be_selected_one_line_says_so(measured: Results) -> None:
+    for group in ("baseline", "scale", "tune"):
+        group_file(group).unlink()
+    empty = results.read(reading.load(*SECTIONS, path=ROOT / "params.yaml"))
+    assert empty.select(STUDY_GROUPS) is None
+    with pytest.raises(UserError, match="no run that can be selected; 'dvc repro evaluate' makes them"):
+        _ = empty.selected
 
 
 def test_the_highest_mean_validation_accuracy_is_selected_and_of_equals_the_first(measured: Results) -> None:
@@ -229,4 +271,4 @@ def test_the_best_seed_has_the_highest_validation_accuracy_and_of_equals_is_the_
     accuracies: tuple[float, ...], best: int
 ) -> None:
     by_seed = dict(zip((100, 101, 102), accuracies, strict=True))
-    assert RunResult(0, Statistic(1, 3), {}, {}, {}, by_seed, {}).best_seed == best
+    assert RunResult(0, Statistic(1, 3), Statistic(1, 3), {}, {}, {}, {}, by_seed, {}).best_seed == best

@@ -58,12 +58,10 @@ class Observer:
 
 @pytest.fixture(autouse=True)
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Prepared images in the current folder, and beside it where checkpoints lie."""
+    """The class names in the current folder, and beside it where checkpoints lie."""
     monkeypatch.setenv(checkpoints.VARIABLE, str(tmp_path / "states"))
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    TRAIN.write(f"{dataset.PREPARED}/train/")
-    VAL.write(f"{dataset.PREPARED}/val/")
     write_json(dataset.CLASS_NAMES, list("abcdefghij"))
     return tmp_path / "states" / "cifar10-dense-study"
 
@@ -79,7 +77,7 @@ def train(seed: int = 100, before_writing: Callable[[], None] = may_write, netwo
         observers.append(Observer(*title))
         return observers[-1]
 
-    train_model(RUN, seed, network, STOPPING, SHARED, observe, before_writing, save_seconds=0.0)
+    train_model(RUN, seed, network, STOPPING, TRAIN, VAL, SHARED, observe, before_writing, save_seconds=0.0)
     return observers[-1]
 
 

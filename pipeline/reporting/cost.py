@@ -1,0 +1,123 @@
+"""Test accuracy against what one training costs: all runs here, what the study reports, and what others published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pipeline.files.runs import Run
+from pipeline.reporting import published
+from pipeline.reporting.markdown import magnitude, table
+from pipeline.reporting.plots import save
+from pipeline.reporting.published import StudySection
+from pipeline.reporting.results import Results
+
+WITHOUT_A_PART, REPORTED, PUBLISHED = "beyond, without a part", "reported by the study", "published by others"
+
+# A marker of its own and a colour of Okabe and Ito's (2008), which the colour-blind tell apart. What was not measured
+# here is hollow or a star.
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "baseline": {"marker": "o", "color": "#000000"},
+    "scale": {"marker": "s", "color": "#E69F00"},
+    "regularise": {"marker": "D", "color": "#CC79A7"},
+    "ablation": {"marker": "^", "color": "#56B4E9"},
+    "tune": {"marker": "v", "color": "#009E73"},
+    "beyond": {"marker": "P", "color": "#0072B2"},
+    WITHOUT_A_PART: {"marker": "x", "color": "#0072B2"},
+    REPORTED: {"marker": "o", "color": "#000000", "markerfacecolor": "none", "markersize": 11},
+    PUBLISHED: {"marker": "*", "color": "#D55E00", "markersize": 11},
+}
+_NAMED = ("beyond", PUBLISHED)
+
+_METHOD = """Multiply-adds of training one seed, forward and backward, in layers with a kernel; no search, no
+validation. Bars are standard deviations over seeds."""
+
+_OTHERS = """Of the study those accuracies are marked whose runs had no early stopping: how many epochs the others took
+is not reported. Published results are on the official pixels and all 50,000 training images, with several looks at a
+test image averaged; two of their operations are one multiply-add."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of the plot: the multiply-adds of one training, and the test accuracy with its spread, if it has one."""
+
+    kind: str
+    name: str
+    multiply_adds: float
+    accuracy: float
+    std: float | None = None
+
+
+def measured(results: Results) -> list[Mark]:
+    """A mark for every run that is there."""
+    marks = []
+    for run, result in results.runs.items():
+        kind = WITHOUT_A_PART if run in results.compared else run.group
+        accuracy = result.test["accuracy"]
+        marks.append(Mark(kind, run.name, result.multiply_adds.mean, accuracy.mean, accuracy.std))
+    return marks
+
+
+def reported(results: Results, sections: Sequence[StudySection]) -> list[Mark]:
+    """A mark for each accuracy that the study reports of a run of which it says how many images it was trained on.
+
+    The cost of an image is that of the run here, whose network is the same.
+    """
+    images: int = sum(results.split["counts"]["train"].values())
+
+    def cost(run: Run) -> float:
+        return results.runs[run].multiply_adds.mean / (results.runs[run].epochs.mean * images)
+
+    return [
+        Mark(REPORTED, run.name, cost(run) * section.images_trained, scores["accuracy"])
+        for section in sections
+        if section.images_trained is not None
+        for run, scores in section.runs.items()
+        if "accuracy" in scores
+    ]
+
+
+def elsewhere() -> list[Mark]:
+    """A mark for each result that others published."""
+    return [Mark(PUBLISHED, entry.name, entry.multiply_adds, entry.accuracy) for entry in published.elsewhere()]
+
+
+def marks(results: Results, sections: Sequence[StudySection]) -> list[Mark]:
+    """All marks; those of the study and of others only where the images are theirs."""
+    others = [*reported(results, sections), *elsewhere()] if results.comparable else []
+    return [*measured(results), *others]
+
+
+def draw(path: Path, marks: Sequence[Mark]) -> None:
+    """Draw ``marks``, accuracy over cost on a logarithmic axis; bars are standard deviations over seeds."""
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    axes = figure.subplots()
+    for kind, style in _STYLES.items():
+        own = [mark for mark in marks if mark.kind == kind]
+        if own:
+            costs, accuracies = [mark.multiply_adds for mark in own], [mark.accuracy for mark in own]
+            axes.errorbar(costs, accuracies, [mark.std or 0 for mark in own], linestyle="none", label=kind, **style)
+        for mark in own if kind in _NAMED else []:
+            axes.annotate(
+                mark.name, (mark.multiply_adds, mark.accuracy), (7, -3), textcoords="offset points", fontsize=9
+            )
+    axes.set_xscale("log")
+    axes.margins(x=0.12)
+    axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3)
+    save(figure, path)
+
+
+def texts(results: Results) -> list[str]:
+    """The report's paragraphs around the plot."""
+    paragraphs = [_METHOD, "![Test accuracy against training cost](figures/cost.png)"]
+    if not results.comparable:
+        return paragraphs
+    rows = [
+        [entry.name, magnitude(entry.multiply_adds), f"{entry.accuracy:.4f}", str(entry.n), entry.source]
+        for entry in published.elsewhere()
+    ]
+    return [*paragraphs, _OTHERS, table(["published", "multiply-adds", "test accuracy", "n", "source"], rows)]
