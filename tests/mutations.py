@@ -294,13 +294,13 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         [
             (
                 "validation and training exchanged",
-                'dataset.load("train"), dataset.load("val")',
-                'dataset.load("val"), dataset.load("train")',
+                "DeviceDataset(train), DeviceDataset(val)",
+                "DeviceDataset(val), DeviceDataset(train)",
             ),
             (
                 "scores of the other split",
-                "score(model_read_back, val), score(model_read_back, train)",
-                "score(model_read_back, train), score(model_read_back, val)",
+                "score(at_one_look, val), score(at_one_look, train)",
+                "score(at_one_look, train), score(at_one_look, val)",
             ),
             ("every seed is the first", "Trainer(epoch, recipe, seed,", "Trainer(epoch, recipe, 100,"),
             ("another model is saved", "model.set_weights(trainer.kept_weights)", "pass"),
@@ -343,7 +343,11 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         "pipeline/reporting/comparisons.py",
         "tests/reporting/test_comparisons.py",
         [
-            ("comparisons that were not made do not count", "len(published.comparisons()))", "len(computed))"),
+            (
+                "comparisons that were not made do not count",
+                "holm(computed, declared)",
+                "holm(computed, len(computed))",
+            ),
             ("verdicts without a correction", "if self.holm_p >= SIGNIFICANCE", "if self.comparison.p >= SIGNIFICANCE"),
         ],
     ),
@@ -357,7 +361,16 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
                 "return split.rows(first), split.rows(second)",
                 "return split.rows(second), split.rows(first)",
             ),
-            ("every seed splits alike", "random_state=seed", "random_state=100"),
+            (
+                "every seed splits alike",
+                "test_size=fraction, random_state=seed",
+                "test_size=fraction, random_state=100",
+            ),
+            ("folds are not stratified", "import StratifiedKFold,", "import KFold as StratifiedKFold,"),
+            ("folds in the order of the images", "shuffle=True, random_state=seed", "shuffle=False"),
+            ("every seed has the same folds", "shuffle=True, random_state=seed", "shuffle=True, random_state=100"),
+            ("every fold is the first", "list(folds)[number - 1]", "list(folds)[0]"),
+            ("a fold is trained on what it is validated on", "train, val = list(folds)", "val, train = list(folds)"),
         ],
     ),
     (
@@ -371,13 +384,28 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "the ensemble is the first seed",
-                "np.mean([seed.probabilities for seed in seeds], axis=0)",
-                "seeds[0].probabilities",
+                "decided([seed.probabilities for seed in seeds])",
+                "decided([seeds[0].probabilities])",
             ),
             (
                 "train and val change places in the curves",
                 '"train": over_seeds([seed.metrics["train"]',
                 '"train": over_seeds([seed.metrics["val"]',
+            ),
+            (
+                "the members of an ensemble are chosen by the test images",
+                "members = chosen(val_labels, on_val)",
+                "members = chosen(test_labels, on_test)",
+            ),
+            (
+                "every candidate is a member",
+                "members = chosen(val_labels, on_val)",
+                "members = list(on_val)",
+            ),
+            (
+                "a run is its first seed in an ensemble",
+                "np.load(run.predictions(seed, split)) for seed in seeds",
+                "np.load(run.predictions(seed, split)) for seed in seeds[:1]",
             ),
         ],
     ),
@@ -412,7 +440,58 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
                 'self.runs[run].test["accuracy"].mean',
             ),
             ("the worst is selected", "return max(candidates, key=lambda run", "return min(candidates, key=lambda run"),
+            ("what shows the worth of a part is selected", "if run not in self.compared]", "]"),
             ("the worst seed is selected", "return max(self.val_accuracies", "return min(self.val_accuracies"),
+        ],
+    ),
+    (
+        "pipeline/evaluation/ensemble.py",
+        "tests/evaluation/test_ensemble.py",
+        [
+            (
+                "the surest member decides",
+                "np.mean(members, axis=0, dtype=np.float64)",
+                "np.max(members, axis=0)",
+            ),
+            ("a member that changes nothing joins", "<= reached", "< reached"),
+            ("the worst joins", "best = max(others", "best = min(others"),
+            (
+                "the best by itself joins",
+                "key=lambda name: accuracy([*members, name])",
+                "key=lambda name: accuracy([name])",
+            ),
+        ],
+    ),
+    (
+        "pipeline/reporting/parts.py",
+        "tests/reporting/test_parts.py",
+        [
+            ("the base run less the row", "row.name: (row, base)", "row.name: (base, row)"),
+            ("rows that were not run do not count", "pairs, len(rows)", "pairs, len(pairs)"),
+            ("the rows of all base runs count", "pairs, len(rows)", "pairs, len(results.compared)"),
+        ],
+    ),
+    (
+        "pipeline/reporting/cost.py",
+        "tests/reporting/test_cost.py",
+        [("the study trained as long as this project", "cost(run) * section.images_trained", "cost(run) * 200")],
+    ),
+    (
+        "pipeline/reporting/published.py",
+        "tests/reporting/test_cost.py",
+        [("an operation is a multiply-add", 'entry["operations"] / 2', 'entry["operations"]')],
+    ),
+    (
+        "pipeline/files/dataset.py",
+        "tests/files/test_dataset.py",
+        [("training and validation exchanged", 'load("train"), load("val")', 'load("val"), load("train")')],
+    ),
+    (
+        "pipeline/params/folds.py",
+        "tests/params/test_folds.py",
+        [
+            ("a fold may be missing", "range(1, folds[name].of + 1)", "range(1, folds[name].of)"),
+            ("folds of different numbers", 'for key in ("group", "of")', 'for key in ("group",)'),
         ],
     ),
     (

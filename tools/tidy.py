@@ -28,8 +28,10 @@ def left_behind() -> Iterator[tuple[Path, str | None]]:
     """
     params = reading.load(*reading.SECTIONS)
     found = set(Path("metrics").glob("*-trials.csv")) - {trials_in_git(search) for search in params.tune.searches}
+    folds, seeds = runs.folds(params), params.train.seeds
     for group, members in runs.declared(params).items():
-        found |= set(leftovers(group, members, params.train.seeds))
+        found |= set(leftovers(group, [*members, *folds], seeds))
+    found |= set(leftovers("folds", folds, seeds))
     for path in sorted(file for leftover in found for file in files_below(leftover)):
         if not is_folder(path) and not written_by_a_stage(path):
             yield path, "no stage writes such a file"
@@ -58,8 +60,8 @@ def written_by_a_stage(path: Path) -> bool:
     group = path.parts[1]
     run = group if group in GROUPS_OF_ONE else f"{group}/[^/]+"
     log = r"(metrics\.json|plots/metrics/\w+/\w+\.tsv)"
-    names = [rf"models/{run}/seed-\d+\.keras", rf"logs/{run}/seed-\d+/{log}", r"metrics/[^/]+-trials\.csv"]
-    names.append(r"logs/tune/[^/]+/(trials\.csv|winner\.json)")
+    names = [rf"models/{run}/(seed|fold)-\d+\.keras", rf"logs/{run}/(seed|fold)-\d+/{log}"]
+    names += [r"metrics/[^/]+-trials\.csv", r"logs/tune/[^/]+/(trials\.csv|winner\.json)"]
     return any(re.fullmatch(name, path.as_posix()) for name in names)
 
 

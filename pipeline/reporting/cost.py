@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from pipeline.files.runs import Run
 from pipeline.reporting import published
@@ -30,6 +31,12 @@ _STYLES: Mapping[str, Mapping[str, Any]] = {
     PUBLISHED: {"marker": "*", "color": "#D55E00", "markersize": 11},
 }
 _NAMED = ("beyond", PUBLISHED)
+# Where a name may stand beside its mark, in points to the right and up, and which of its ends lies there.
+_PLACES = (
+    *((8, 0, "left"), (-8, 0, "right"), (0, 11, "center"), (0, -11, "center")),
+    *((6, 11, "left"), (-6, 11, "right"), (6, -11, "left"), (-6, -11, "right")),
+    *((6, 22, "left"), (-6, 22, "right"), (6, -22, "left"), (-6, -22, "right")),
+)
 
 _METHOD = """Multiply-adds of training one seed, forward and backward, in layers with a kernel; no search, no
 validation. Bars are standard deviations over seeds."""
@@ -99,16 +106,33 @@ def draw(path: Path, marks: Sequence[Mark]) -> None:
         if own:
             costs, accuracies = [mark.multiply_adds for mark in own], [mark.accuracy for mark in own]
             axes.errorbar(costs, accuracies, [mark.std or 0 for mark in own], linestyle="none", label=kind, **style)
-        for mark in own if kind in _NAMED else []:
-            axes.annotate(
-                mark.name, (mark.multiply_adds, mark.accuracy), (7, -3), textcoords="offset points", fontsize=9
-            )
     axes.set_xscale("log")
     axes.margins(x=0.12)
     axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
+    # Only now it is known where a mark lies on the page.
+    figure.draw_without_rendering()
+    named = [mark for mark in marks if mark.kind in _NAMED]
+    if named:
+        _name(axes, named)
     save(figure, path)
+
+
+def _name(axes: Any, marks: Sequence[Mark]) -> None:
+    """Write its name beside each of ``marks``, at the first of :data:`_PLACES` where no other name or mark stands."""
+    points = [(mark.multiply_adds, mark.accuracy) for mark in marks]
+    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in axes.transData.transform(points)]
+    for mark, point in zip(marks, points, strict=True):
+        for right, up, end in _PLACES:
+            offset = {"xytext": (right, up), "textcoords": "offset points", "fontsize": 9}
+            label = axes.annotate(mark.name, point, ha=end, va="center", **offset)
+            box = label.get_window_extent()
+            if axes.bbox.containsx(box.x1) and not any(box.overlaps(other) for other in taken):
+                break
+            if (right, up, end) != _PLACES[-1]:
+                label.remove()
+        taken.append(box)
 
 
 def texts(results: Results) -> list[str]:

@@ -47,11 +47,17 @@ def test_the_metrics_are_there_in_the_fixed_form(reproduced: Project) -> None:
     assert set(read(reproduced, "scale.json")) == {"shallow", "medium"}
     assert set(read(reproduced, "beyond.json")) == {"conv-5min", "ensemble"}
     (fold_figures,) = [entry.get("folds") for entry in read(reproduced, "ablation.json").values()]
-    accuracies = []
+    # What one image costs in an epoch, by the model that was trained on the 1,149 of train.
+    whole = json.loads((reproduced.folder / "logs/ablation/l2-1e-5/seed-100/metrics.json").read_text())
+    cost = whole["multiply_adds"] / whole["epochs"] / 1_149
+    accuracies, trained_on = [], []
     for fold in (1, 2):
         metrics = json.loads((reproduced.folder / f"logs/ablation/l2-1e-5/fold-{fold}/metrics.json").read_text())
         accuracies.append(metrics["val"]["accuracy"])
+        trained_on.append(metrics["multiply_adds"] / metrics["epochs"] / cost)
         assert (reproduced.folder / f"models/folds/l2-1e-5/fold-{fold}.keras").is_file()
+    # Each of two folds is trained on the other: together on all 1,437 of train and val.
+    assert sorted(trained_on) == [718, 719]
     assert fold_figures["accuracy"]["n"] == 2
     assert fold_figures["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2, abs=1e-6)
     assert fold_figures["accuracy"]["std"] == pytest.approx(abs(accuracies[0] - accuracies[1]) / 2**0.5, abs=1e-6)
@@ -148,7 +154,7 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
 def test_only_evaluate_reads_the_test_images(clean: Project) -> None:
     """Every stage after preprocess runs without them; evaluate does not."""
     shutil.rmtree(clean.folder / "data" / "prepared" / "test")
-    for words in (["baseline", "100"], ["winner", "final", "100"], ["report"]):
+    for words in (["baseline", "100"], ["folds", "l2-1e-5", "1"], ["winner", "final", "100"], ["report"]):
         clean.stage(*words)
     failed = clean.call("evaluate", "baseline")
     assert failed.returncode == 1

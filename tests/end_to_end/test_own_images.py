@@ -1,6 +1,7 @@
 """Every stage on images of the user's own."""
 
 import json
+import re
 from pathlib import Path
 
 from pipeline.images import own_images
@@ -9,7 +10,7 @@ from tests.images.test_own_images import lay_out
 
 STAGES = (
     *(["baseline", "100"], ["scale", "shallow", "100"], ["regularise", "100"], ["ablation", "l2-1e-5", "100"]),
-    ["beyond", "conv-5min", "100"],
+    *(["folds", "l2-1e-5", "1"], ["folds", "l2-1e-5", "2"], ["beyond", "conv-5min", "100"]),
     *(["tune", "final"], ["winner", "final", "100"]),
     *(["evaluate", group] for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
     ["report"],
@@ -34,6 +35,14 @@ def test_every_stage_follows_images_of_ones_own(project: Project, tmp_path: Path
     assert "blue, dark" in card
     predicted = json.loads(project.stage("predict", "--json", str(folder / "red")))
     assert len(predicted) == 20
+    # A class has 20 images; a fifth of them are test images.
+    folds = {
+        f"l2-1e-5-{fold}": {"group": "ablation", "run": "l2-1e-5", "fold": fold, "of": 17} for fold in range(1, 18)
+    }
+    project.set_params(folds=folds)
+    ended = project.call("folds", "l2-1e-5", "1")
+    line = r"folds: class \w+ has 16 training and validation images; allowed: 17 at least\n"
+    assert (ended.returncode, bool(re.fullmatch(line, ended.stderr))) == (1, True)
     ended = project.run("dvc", "repro", "fetch", "--quiet", "-f")
     assert ended.returncode == 0
     project.set_params(**{"fetch.path": ""})

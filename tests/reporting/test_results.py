@@ -1,5 +1,6 @@
 """What is read back from metrics/, and what is selected of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,11 @@ import pytest
 import yaml
 
 from pipeline.evaluation.statistics import Statistic
-from pipeline.files.artefacts import write_array, write_csv, write_json
+from pipeline.files.artefacts import read_json, write_array, write_csv, write_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
-from pipeline.reporting import results
+from pipeline.reporting import results, selected
 from pipeline.reporting.published import STUDY_GROUPS
 from pipeline.reporting.results import EnsembleResult, Results, RunResult, SearchResult
 from tests.conftest import ROOT
@@ -247,6 +248,25 @@ def test_a_run_that_shows_what_a_part_is_worth_is_never_selected(measured: Resul
     # The row is the best on validation, and by far the worst on test.
     assert found.selected == found.select(["beyond"]) == BASE
     assert found.select(STUDY_GROUPS) == measured.selected == SHALLOW
+
+
+def test_the_models_that_are_selected_are_no_rows_either(measured: Results, tmp_path: Path) -> None:
+    found = with_parts(tmp_path)
+    for run in (BASELINE, SHALLOW, FINAL, BASE, ROW):
+        for seed in (100, 101):
+            run.model(seed).parent.mkdir(parents=True, exist_ok=True)
+            run.model(seed).write_text(f"{run} {seed}")
+    complete = {name: Statistic(0.5, 2) for name in ("accuracy", "f1")}
+    found = replace(found, runs={run: replace(result, test=complete) for run, result in found.runs.items()})
+    selected.write(found)
+    summary = read_json(Path("metrics/summary.json"))
+    assert {name: entry["run"] for name, entry in summary.items()} == {
+        "selected": "beyond/base",
+        "selected_study": "scale/shallow",
+    }
+    # Of each the better of two seeds.
+    assert Path("models/selected.keras").read_text() == "beyond/base 101"
+    assert Path("models/selected-study.keras").read_text() == "scale/shallow 101"
 
 
 def test_where_nothing_can_be_selected_one_line_says_so(measured: Results) -> None:
