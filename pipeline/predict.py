@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.console import answers, command
+from pipeline.console import answers, arguments, command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
 from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
@@ -27,21 +27,16 @@ from pipeline.networks import saving
 SELECTED = Path("models/selected.keras")
 
 
-def count(word: str) -> int:
-    """The value of --top; raises :class:`UserError` unless it is a whole number from 1."""
-    if not word.isdecimal() or int(word) < 1:
-        raise UserError(f"--top is {word or 'empty'}; allowed: a whole number from 1")
-    return int(word)
-
-
-def arguments(words: Sequence[str]) -> argparse.Namespace:
+def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The command line; ends the process with exit code 2 where it cannot be understood."""
     parser = argparse.ArgumentParser("python -m pipeline.predict", description="Name what is on images.")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image file, or a folder of them")
+    parser.add_argument(
+        "images", nargs="+", type=arguments.named, metavar="IMAGE", help="an image file, or a folder of them"
+    )
     model_help = f"a .keras file of this project (default: {SELECTED})"
-    parser.add_argument("--model", type=Path, default=SELECTED, help=model_help)
+    parser.add_argument("--model", type=arguments.named, default=SELECTED, help=model_help)
     top_help = "how many classes, all where there are fewer (default: 3)"
-    parser.add_argument("--top", type=count, default=3, metavar="N", help=top_help)
+    parser.add_argument("--top", type=arguments.count, default=3, metavar="N", help=top_help)
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
     return parser.parse_args(words)
 
@@ -65,7 +60,7 @@ def predictions(model: Any, names: Sequence[str], paths: Sequence[Path], top: in
 
 def main(*words: str) -> None:
     """Print the most probable classes of the images named on the command line."""
-    options = arguments(words)
+    options = parsed(words)
     path: Path = options.model
     if not path.exists():
         raise UserError(f"{path} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")

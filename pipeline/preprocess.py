@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline.console import command
-from pipeline.files.artefacts import all_or_none, read_array, read_json, write_json
-from pipeline.files.dataset import CLASS_NAMES, PREPARED, RAW, Split
+from pipeline.files.artefacts import all_or_none, read_array, write_json
+from pipeline.files.dataset import CLASS_NAMES, PREPARED, RAW, Split, class_names
 from pipeline.files.errors import UserError
 from pipeline.images.splitting import check, stratified, summarise
 from pipeline.params import reading
@@ -15,7 +15,7 @@ def main() -> None:
     """Check and split the images."""
     fingerprints.check("preprocess")
     params = reading.load("split").split
-    names: list[str] = read_json(RAW / "class_names.json")
+    names = class_names(RAW / "class_names.json")
     raw = {
         name: Split(*(read_array(RAW / f"{name}_{part}.npy") for part in ("images", "labels")))
         for name in ("train", "test")

@@ -119,8 +119,9 @@ def _value(value: object) -> str:
 def main(revision: str, title: str = "") -> None:
     """Write review/review.md: the work tree against ``revision``, which the page calls ``title`` if one is given."""
     commit = changes.commit(revision)
-    shutil.rmtree(FOLDER, ignore_errors=True)
     parameters, metrics, plots = changes.parameters(commit), changes.metrics(commit), changes.plots(commit)
+    for side in ("before", "after"):
+        shutil.rmtree(FOLDER / side, ignore_errors=True)
     counts = {verdict: sum(change.verdict == verdict for change in metrics) for verdict in ("better", "worse")}
     text = "\n\n".join(
         [

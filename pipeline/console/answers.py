@@ -17,6 +17,9 @@ def write(entries: Sequence[Mapping[str, Any]]) -> None:
 
     On a screen long names continue on the next line.
     """
+    if sys.stdout is None:
+        # Closed by the caller, so that nobody reads.
+        return
     if sys.stdout.isatty():
         Console(highlight=False).print(_columns(entries))
         return

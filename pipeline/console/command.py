@@ -2,6 +2,8 @@
 
 import inspect
 import io
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +21,9 @@ def run(main: Callable[..., None]) -> NoReturn:
 
     Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
     missing file, a full disk or too little memory (one line on stderr, no traceback), 2 when the command line has too
-    few or too many words, 130 after Ctrl-C, 143 after SIGTERM. Any other exception is a defect and keeps its traceback.
-    Where DVC removed committed files before it ran the stage, one more line says how they come back.
+    few or too many words, 130 after Ctrl-C, 141 where nobody reads the output any more, 143 after SIGTERM. Any other
+    exception is a defect and keeps its traceback. Where DVC removed committed files before it ran the stage, one more
+    line says how they come back.
     """
     for stream in (sys.stdout, sys.stderr):
         # A test may have put something else there.
@@ -40,7 +43,13 @@ def run(main: Callable[..., None]) -> NoReturn:
         sys.exit(2)
     try:
         main(*words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
         sys.exit(0)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain of the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except UserError as error:
         code, message = 1, str(error)
     except OSError as error:

@@ -138,6 +138,8 @@ def read_array(path: Path, mmap_mode: Literal["r"] | None = None) -> npt.NDArray
     """The array of a .npy file, in memory or mapped into it. Raises :class:`UserError` where it is damaged."""
     with _damage_told(path):
         array: npt.NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("several arrays")
     return array
 
 

@@ -2,12 +2,23 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from dvc.repo import Repo
 
 
 def is_cached(path: Path) -> bool:
-    """Whether DVC's cache holds the content of the file ``path``, or of every file below it."""
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    cache = Repo().cache.local
-    return all(cache.exists(hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()) for file in files)
+    """Whether DVC's cache holds the content of the file ``path``, or of every file below it.
+
+    It holds neither links nor anything else that is no file, nor what a folder without files is for.
+    """
+    return _holds(Repo().cache.local, path)
+
+
+def _holds(cache: Any, path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        entries = list(path.iterdir())
+        return bool(entries) and all(_holds(cache, entry) for entry in entries)
+    return path.is_file() and cache.exists(hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest())

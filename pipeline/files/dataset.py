@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.files.artefacts import read_array, read_json, write_array
+from pipeline.files.errors import UserError
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
@@ -50,7 +51,10 @@ def train_and_val() -> tuple[Split, Split]:
     return load("train"), load("val")
 
 
-def class_names() -> list[str]:
-    """The name of each label, in the order of the labels."""
-    names: list[str] = read_json(CLASS_NAMES)
-    return names
+def class_names(path: Path = CLASS_NAMES) -> list[str]:
+    """The name of each label, in the order of the labels. Raises :class:`UserError` where they are no such list."""
+    names = read_json(path)
+    strings = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
+    if not strings or not 2 <= len(names) == len(set(names)):
+        raise UserError(f"{path} is damaged; allowed: a list of two or more different names")
+    return list(names)

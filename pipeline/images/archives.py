@@ -32,7 +32,12 @@ _DECOMPRESSORS: dict[bytes, Callable[[Path], Any]] = {
     b"]\0\0\x80": lzma.open,
 }
 # What the libraries raise for damaged archives; a RuntimeError for a zip archive with a password.
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError)
+_DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, ValueError, RuntimeError, IndexError, struct.error),
+)
+# Of a zip archive's member: that its name is UTF-8, and the extra field that holds another name in UTF-8.
+_UTF8_FLAG, _UNICODE_PATH = 0x800, 0x7075
 
 
 def read(
@@ -89,17 +94,46 @@ def _zipped(archive: zipfile.ZipFile, path: Path) -> dict[PurePosixPath, _Conten
         file.seek(-min(path.stat().st_size, 1 << 17), os.SEEK_END)
         tail = file.read()
     (count,) = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)
-    if count not in (len(archive.infolist()), 0xFFFF):
-        raise zipfile.BadZipFile(f"{len(archive.infolist())} of {count} members are listed")
-    contents = {
-        PurePosixPath(member.filename): "a symbolic link within an archive"
-        if stat.S_ISLNK(member.external_attr >> 16)
-        else functools.partial(archive.read, member)
-        for member in archive.infolist()
-        if not member.is_dir()
-    }
-    folders = [PurePosixPath(member.filename) for member in archive.infolist() if member.is_dir()]
+    members = archive.infolist()
+    if count not in (len(members), 0xFFFF):
+        raise zipfile.BadZipFile(f"{len(members)} of {count} members are listed")
+    # Another archive before this one moves all its members.
+    if members and min(member.header_offset for member in members) > 0:
+        raise zipfile.BadZipFile("bytes before its first member")
+    contents: dict[PurePosixPath, _Content] = {}
+    folders = []
+    for member in members:
+        name = PurePosixPath(_zip_name(member))
+        if not name.parts or "\0" in member.orig_filename:
+            raise zipfile.BadZipFile(f"a member named {member.orig_filename!r}")
+        if name in contents:
+            raise zipfile.BadZipFile(f"two members named {printable(str(name))}")
+        if member.is_dir():
+            folders.append(name)
+        elif stat.S_ISLNK(member.external_attr >> 16):
+            contents[name] = "a symbolic link within an archive"
+        else:
+            contents[name] = functools.partial(archive.read, member)
     return _empty(folders, contents) | contents
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The name of a member, which archivers write as UTF-8, and not all of them say so."""
+    if member.flag_bits & _UTF8_FLAG:
+        return member.filename
+    extra, place = member.extra, 0
+    while place + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, place)
+        if kind == _UNICODE_PATH and size > 5:
+            # Behind a version and a checksum.
+            return extra[place + 9 : place + 4 + size].decode()
+        place += 4 + size
+    # What zipfile took for the code page of DOS.
+    raw = member.filename.encode("cp437")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return member.filename
 
 
 def _tarred(tar: tarfile.TarFile, stream: IO[bytes]) -> dict[PurePosixPath, _Content]:
@@ -107,14 +141,18 @@ def _tarred(tar: tarfile.TarFile, stream: IO[bytes]) -> dict[PurePosixPath, _Con
     places: dict[PurePosixPath, tarfile.TarInfo | str] = {}
     for member in tar.getmembers():
         name, target = PurePosixPath(member.name), PurePosixPath(member.linkname)
+        if not name.parts and not member.isdir():
+            raise tarfile.ReadError(f"a member named {member.name!r}")
         # A later member of the same name counts, as it does when an archive is unpacked.
         if member.isreg():
             places[name] = member
         elif member.islnk():
             places[name] = places.get(target, f"a hard link to {target}, which is not before it in the archive")
         elif not member.isdir():
-            kind = f"a symbolic link to {target}" if member.issym() else "neither a file nor a folder"
-            places[name] = f"{kind}, within an archive; 'tar --dereference' packs the files that links lead to"
+            places[name] = "neither a file nor a folder"
+            if member.issym():
+                advice = "'tar --dereference' packs the files that links lead to"
+                places[name] = f"a symbolic link to {target}, within an archive; {advice}"
     while rest := stream.read(1 << 20):
         if rest.strip(b"\0"):
             raise tarfile.ReadError("bytes after its end mark")

@@ -74,7 +74,10 @@ def load_classifier(path: Path, image_shape: tuple[int, int, int]) -> tuple[kera
     model that takes or gives something else.
     """
     model, names = load(path), class_names(path)
+    # Answers by name are no tensor, though Keras lists them like one.
+    given_by_name = isinstance(getattr(model, "output", None), dict)
     taken, given = (_described(getattr(model, side, None)) for side in ("inputs", "outputs"))
+    given = "a mapping" if given_by_name else given
     allowed = f"uint8 {(None, *image_shape)}", f"float32 {(None, len(names))}"
     if (taken, given) != allowed:
         raise UserError(

@@ -58,7 +58,7 @@ def load(*sections: SectionName, path: Path = PARAMS) -> Params:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run the stages from the project's root") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, LookupError) as error:
         raise UserError(f"{path} is not YAML: {_cause(error)}") from None
     except RecursionError:
         raise UserError(f"{path} is not YAML that can be read: its lists or mappings are nested too deeply") from None

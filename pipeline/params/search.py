@@ -79,6 +79,8 @@ class Range(ParamSection):
             raise ValueError(f"step is {self.step:g}; allowed where sampling is log: none")
         if self.factor is not None and (self.min <= 0 or self.step is not None or self.sampling == "log"):
             raise ValueError(f"factor is {self.factor:g}; allowed with a min above 0, without step and sampling")
+        if self.step is not None and self.step > self.max - self.min > 0:
+            raise ValueError(f"step is {self.step:g}; allowed from {self.min:g} to {self.max:g}: not more than that")
         return self
 
     @property

@@ -20,6 +20,9 @@ from pipeline.params.kinds import (
 )
 from pipeline.params.recipe import Precision
 
+# More than any machine has; TensorFlow starts as many as it is told, whatever that takes.
+MOST_THREADS = 1024
+
 Device = Literal["auto", "cpu", "gpu"]
 Strategy = Literal["one_device", "mirrored"]
 
@@ -34,7 +37,7 @@ class TrainParams(ParamSection):
     precision: Precision
     device: Device
     strategy: Strategy
-    threads: Annotated[Integer, Field(ge=0)]
+    threads: Annotated[Integer, Field(ge=0, le=MOST_THREADS)]
 
     @field_validator("seeds")
     @classmethod

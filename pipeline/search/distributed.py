@@ -7,6 +7,7 @@ leaves a token that every call must carry: whoever reaches the port, but cannot 
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from concurrent import futures
@@ -38,8 +39,10 @@ def address() -> str | None:
         return None
     if missing:
         raise UserError(f"{missing[0]} is not set; a search by several processes needs {TUNER_ID}, {IP} and {PORT}")
-    if not given[PORT].isdecimal() or not 0 < int(given[PORT]) < 2**16:
+    if not re.fullmatch("[0-9]{1,5}", given[PORT]) or not 0 < int(given[PORT]) < 2**16:
         raise UserError(f"{PORT} is {given[PORT]}; allowed: 1 to {2**16 - 1}")
+    if "chief" in given[TUNER_ID] and given[TUNER_ID] != "chief":
+        raise UserError(f"{TUNER_ID} is {given[TUNER_ID]}; allowed: chief, or a name without that word")
     return f"{given[IP]}:{given[PORT]}"
 
 

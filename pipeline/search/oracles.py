@@ -32,7 +32,7 @@ def oracle(search: SearchParams, folder: Path, prune: Callable[[set[str]], None]
         trials.recorded(folder)
         made.reload()
     # What JSON that was cut short gives, or is not Keras Tuner's.
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         print(
             f"warning: {folder} is damaged: the search chooses its trials again, and trains only what is missing",
             file=sys.stderr,
@@ -92,6 +92,8 @@ class _Durable:
         content = json.loads(self.file.read_text(encoding="utf-8"))
         this.trials = {name: Trial.from_state(state) for name, state in content["trials"].items()}
         this.set_state(content["oracle"])
+        if not isinstance(this._retry_queue, list):  # noqa: SLF001
+            raise TypeError("retry_queue is no list")
         # Keras Tuner saves an ended trial first, and then takes it from its tuner: a kill may come in between.
         for tuner in [tuner for tuner, trial in this.ongoing_trials.items() if trial.status == "COMPLETED"]:
             del this.ongoing_trials[tuner]

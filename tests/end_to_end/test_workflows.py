@@ -78,7 +78,8 @@ def test_a_pull_request_is_reviewed_also_in_a_clone_with_other_line_ends_and_a_n
     output, _ = run(clone, job("review", "demo"), values, **places)
     assert clone.succeed("git", "status", "--porcelain") == state
     # The index and the files that the demo was made from are gone.
-    assert sorted(path.name for path in temporary.iterdir()) == ["demo", "summary.md"]
+    # TensorFlow's generated modules alone may lie there.
+    assert {path.name for path in temporary.iterdir()} - {"__pycache__"} == {"demo", "summary.md"}
     demo = Project(temporary / "demo")
     assert (demo.folder / "uncommitted.txt").read_bytes() == b"mine\r\n"
     assert "| ablation/l2-1e-5 |" in output

@@ -2,8 +2,13 @@
 
 import io
 import os
+import re
 import shutil
+import struct
 import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -162,3 +167,56 @@ def test_classes_and_files_of_any_other_name_are_read(tmp_path: Path) -> None:
     odd.symlink_to("nowhere")
     with pytest.raises(UserError, match=r"猫/\\udce9\\n.png: a link to nowhere: No such file"):
         own_images.read(folder)
+
+
+def zipped(path: Path, names: list[str], change: Callable[[zipfile.ZipInfo], None]) -> Path:
+    """A zip archive of pictures whose members are changed before they are written."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            member = zipfile.ZipInfo(name)
+            change(member)
+            archive.writestr(member, picture(COLOURS["red"], number))
+    return path
+
+
+@pytest.mark.parametrize("how", ["without the flag", "in the extra field"])
+def test_names_in_utf8_are_read_whatever_an_archive_says_of_them(tmp_path: Path, how: str) -> None:
+    names = [f"{folder}/{number}.png" for folder in ("Käfer", "Köfer", "dog") for number in range(3)]
+    path = zipped(tmp_path / "mine.zip", names, lambda member: None)
+    if how == "without the flag":
+        flagged = re.compile(rb"(PK\x03\x04..|PK\x01\x02....)\x00\x08", re.DOTALL)
+        path.write_bytes(flagged.sub(lambda found: found[1] + bytes(2), path.read_bytes()))
+    else:
+
+        def disguised(member: zipfile.ZipInfo) -> None:
+            plain = member.filename.encode("ascii", "replace")
+            field = struct.pack("<BI", 1, zlib.crc32(plain)) + member.filename.encode()
+            member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+            member.filename = plain.decode()
+
+        path = zipped(tmp_path / "other.zip", names, disguised)
+    images, classes, _, _ = own_images.read(path)
+    assert classes == ("Käfer", "Köfer", "dog")
+    assert len(images.train.labels) + len(images.test.labels) == 9
+
+
+def test_two_archives_in_one_file_and_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
+    names = [f"{folder}/{number}.png" for folder in ("cat", "dog") for number in range(3)]
+    one = zipped(tmp_path / "one.zip", names, lambda member: None)
+    (tmp_path / "two.zip").write_bytes(one.read_bytes() * 2)
+    with pytest.raises(UserError, match=r"two.zip: not a readable tar or zip archive \(bytes before its first member"):
+        own_images.read(tmp_path / "two.zip")
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        twice = zipped(tmp_path / "twice.zip", [*names, names[0]], lambda member: None)
+    with pytest.raises(UserError, match=r"two members named cat/0.png"):
+        own_images.read(twice)
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_member_without_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    def nameless(member: zipfile.ZipInfo) -> None:
+        member.filename = name
+
+    path = zipped(tmp_path / "mine.zip", ["cat/0.png"], nameless)
+    with pytest.raises(UserError, match=r"mine.zip: not a readable tar or zip archive \("):
+        own_images.read(path)
