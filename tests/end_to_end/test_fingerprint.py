@@ -33,7 +33,7 @@ def stale(project: Project) -> set[str]:
         ("pipeline/search/oracles.py", "AN_EDIT = 1\n", {"tune"}),
         ("pipeline/training/program.py", "AN_EDIT = 1\n", TRAINING),
         ("pipeline/images/archives.py", "AN_EDIT = 1\n", {"fetch"}),
-        ("pipeline/images/splitting.py", "AN_EDIT = 1\n", {"preprocess", "folds"}),
+        ("pipeline/images/splitting.py", "AN_EDIT = 1\n", {"fetch", "preprocess", "folds"}),
         ("pipeline/scale.py", "AN_EDIT = 1\n", {"scale"}),
     ],
 )
