@@ -52,3 +52,18 @@ def test_too_little_memory_is_one_line() -> None:
 def test_an_error_of_the_system_names_its_file() -> None:
     ended = run("open('nowhere.json')")
     assert (ended.returncode, ended.stderr) == (1, "stage: nowhere.json: No such file or directory\n")
+
+
+def test_output_that_nobody_reads_any_more_is_no_error() -> None:
+    program = (
+        "from pipeline.console import command\ndef main():\n  for n in range(100_000): print(n)\ncommand.run(main)"
+    )
+    for shell, code in (("| head -n 1", "141"), (">&-", "0")):
+        ended = subprocess.run(
+            ["bash", "-c", f'"$0" -c "$1" {shell}; echo "${{PIPESTATUS[0]}}" >&2', sys.executable, program],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.stderr == f"{code}\n"

@@ -147,6 +147,7 @@ def test_what_exp_run_is_told_changes_one_line(file: Path, edit: str, line: str)
         ("train.seeds", [1, 1], "seeds that differ"),
         ("train.seeds", [-1], "greater than or equal to 0"),
         ("train.seeds", [2**32], "less than"),
+        ("train.threads", 1025, "less than or equal to 1024"),
         ("train.seeds", [100.0], "a valid integer"),
         ("train.seeds", [True], "a number"),
         ("train.seeds", {}, "a list of at least one number"),

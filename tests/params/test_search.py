@@ -135,6 +135,7 @@ def test_a_search_takes_from_the_section_what_it_does_not_name(tmp_path: Path) -
             "l2_1.factor is 2; allowed with a min above 0, without step and sampling",
         ),
         ("broad", {"axis_l2_1": {"min": 1, "max": 8, "factor": 2, "step": 1}}, "l2_1.factor is 2; allowed with a min"),
+        ("broad", {"axis_l2_1": {"min": 0.1, "max": 0.2, "step": 5}}, "l2_1.step is 5; allowed from 0.1 to 0.2: not"),
         (
             "broad",
             {"axis_l2_1": {"min": 1, "max": 8, "factor": 2, "sampling": "log"}},
