@@ -1,7 +1,7 @@
 """What two revisions differ in: parameters, metrics with their spread over seeds, plots; and what cannot be read."""
 
-import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,15 +76,29 @@ def unreadable(revision: str) -> list[str]:
 
 
 def parameters(revision: str) -> list[tuple[str, Any, Any]] | None:
-    """Each changed parameter's name, value at ``revision`` and value in the work tree, by name; None if unreadable."""
+    """Each changed parameter's name, value at ``revision`` and value in the work tree, by name.
+
+    None where these cannot be read, or where the work tree has none.
+    """
+    # Not by `dvc params diff`, which fails where dvc.lock is damaged.
     try:
-        for side in (revision, None):
-            revisions.parsed(side, str(PARAMS))
-    except UserError:
+        before, after = (revisions.parsed(side, str(PARAMS)) for side in (revision, None))
+        if after is None:
+            return None
+        old, new = (dict(_leaves(side)) for side in (before or {}, after))
+        names = [name for name in {*old, *new} if (name in old, old.get(name)) != (name in new, new.get(name))]
+    except (UserError, RecursionError):
+        # The latter where an alias stands within what it names.
         return None
-    changed = json.loads(revisions.run("dvc", "params", "diff", "--json", revision))
-    found = [(name, entry) for entries in changed.values() for name, entry in entries.items()]
-    return [(name, entry.get("old"), entry.get("new")) for name, entry in sorted(found, key=lambda item: item[0])]
+    return [(name, old.get(name), new.get(name)) for name in sorted(names)]
+
+
+def _leaves(section: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def metrics(revision: str) -> list[Change]:
@@ -95,7 +109,7 @@ def metrics(revision: str) -> list[Change]:
     found: list[Change] = []
     for path in _metrics_files(revision):
         try:
-            before, after = (revisions.parsed(side, path) or {} for side in (revision, None))
+            before, after = (revisions.parsed(side, path) for side in (revision, None))
         except UserError:
             continue
         found += _changes(path, before, after)
@@ -118,18 +132,32 @@ def _metrics_files(revision: str) -> list[str]:
     return sorted(path for path in both if path.endswith(".json") and path != _COMPARISONS)
 
 
-def _changes(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _changes(path: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[Change]:
+    there = new is not None
+    old, new = old or {}, new or {}
     earlier, later = dict(_statistics(old)), dict(_statistics(new))
     for name in {**later, **earlier}:
         before, after = earlier.get(name), later.get(name)
         empty = any(name in scores and scores[name] is None for scores in (earlier, later))
-        # Where a run's n is left, the run was not removed.
-        run = new.get(name.partition(".")[0])
-        left = "n" in new or (isinstance(run, dict) and "n" in run)
-        change = Change(path, name, before, after, missing=empty or (name not in later and left))
+        missing = empty or (name not in later and there and _left(name.partition(".")[0], old, new))
+        change = Change(path, name, before, after, missing)
         equal = before is not None and after is not None and before.mean == after.mean
         if not equal or change.verdict == "not a number":
             yield change
+
+
+def _left(first: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether what has a score by the ``first`` part of its name is still named: then it was not removed.
+
+    That is the file itself where it is of one run, which has an n, else the run.
+    """
+    if "n" in old or "n" in new:
+        return True
+    if first not in new:
+        return False
+    return not isinstance(new[first], dict) or any(
+        isinstance(side.get(first), dict) and "n" in side[first] for side in (old, new)
+    )
 
 
 def _statistics(entry: Mapping[str, Any], n: Any = None, prefix: str = "") -> Iterator[tuple[str, Statistic | None]]:
@@ -147,6 +175,9 @@ def _statistics(entry: Mapping[str, Any], n: Any = None, prefix: str = "") -> It
             case None if n is None:
                 # Not of a run, so that it may say that there is nothing to say.
                 pass
+            case bool() if n is None:
+                # Of the images, and no score.
+                yield name, Statistic(int(value), 1)
             case None | int() | float() if key != "n":
                 yield name, _statistic({"mean": value}, 1)
 
@@ -155,8 +186,21 @@ def _statistic(entry: Mapping[str, Any], n: Any) -> Statistic | None:
     mean, std = entry.get("mean"), entry.get("std")
     if mean is None or n is None:
         return None
-    whole = all(isinstance(value, int | float) for value in (mean, std or 0)) and isinstance(n, int)
-    return Statistic(mean, n, std) if whole else Statistic(math.nan, 0)
+    mean, spread = number(mean), None if std is None else number(std)
+    counted = isinstance(n, int) and number(n) > 0
+    if not counted or not math.isfinite(mean) or not 0 <= (spread or 0) < math.inf:
+        return Statistic(math.nan, 0)
+    return Statistic(mean, n, spread)
+
+
+def number(value: Any) -> float:
+    """``value`` as a float; nan where it is none, or too large for one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def plots(revision: str) -> list[str]:
@@ -175,6 +219,10 @@ def plot(revision: str, path: str) -> bytes | None:
 def commit(revision: str) -> str:
     """The commit that ``revision`` names. Raises :class:`UserError` if there is none."""
     try:
-        return revisions.run("git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
+        found = revisions.run("git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
     except UserError:
-        raise UserError(f"REV is {revision}, which git does not know here; allowed: a branch, tag or commit") from None
+        found = ""
+    # Git takes ^HEAD too, which names all but a commit's history.
+    if not re.fullmatch("[0-9a-f]{40,}", found):
+        raise UserError(f"REV is {revision}, which git does not know here; allowed: a branch, tag or commit")
+    return found

@@ -3,15 +3,17 @@
 python -m tools.review REV [TITLE] writes review/review.md and, beside it, the plots of both sides.
 """
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipeline.console import command
 from pipeline.evaluation.comparison import SIGNIFICANCE
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.artefacts import atomic_write, write_text
+from pipeline.params.reading import PARAMS
 from pipeline.reporting.markdown import interval, probability, table
 from tools import changes, staleness
 from tools.changes import Change
@@ -20,9 +22,9 @@ FOLDER = Path("review")
 
 
 def parameter_table(changed: Sequence[tuple[str, object, object]] | None) -> str:
-    """The parameters that changed; None where they cannot be read."""
+    """The parameters that changed; None where they cannot be read or are not there."""
     if changed is None:
-        return "Not compared: params.yaml cannot be read."
+        return f"Not compared: {PARAMS} {'cannot be read' if PARAMS.exists() else 'is missing'}."
     rows = [[f"`{name}`", _value(before), _value(after)] for name, before, after in changed]
     return table(["parameter", "before", "after"], rows) if rows else "No parameter changed."
 
@@ -50,7 +52,7 @@ def metric_table(changed: Sequence[Change]) -> str:
 def answer_table(changed: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> str:
     """The declared comparisons whose verdict changed."""
     rows = [
-        [question, *(cell for side in sides for cell in (probability(side.get("holm_p")), side.get("verdict", "")))]
+        [question, *(cell for side in sides for cell in (_p(side.get("holm_p")), str(side.get("verdict", ""))))]
         for question, *sides in changed
     ]
     header = ["question", "Holm's p before", "verdict before", "Holm's p after", "verdict after"]
@@ -110,6 +112,10 @@ def _statistic(statistic: Statistic | None) -> str:
     if statistic is None:
         return ""
     return str(statistic) if statistic.finite else "not a number"
+
+
+def _p(p: object) -> str:
+    return "not a number" if p is not None and math.isnan(changes.number(p)) else probability(cast("float | None", p))
 
 
 def _value(value: object) -> str:

@@ -11,6 +11,9 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.files.errors import UserError
 
+# Metrics files have five levels; what walks through one calls itself once a level.
+_DEEPEST = 50
+
 
 def run(*words: str) -> bytes:
     """What git or dvc prints. Raises :class:`UserError` with what it says where it fails, or could not read a side."""
@@ -56,9 +59,29 @@ def parsed(revision: str | None, path: str) -> dict[str, Any] | None:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line, reason = mark.line + 1 if mark else 0, getattr(error, "problem", None) or "not YAML"
+    except RecursionError:
+        line, reason = 0, "nested too deeply"
+    except ValueError as error:
+        # A date that does not exist, or a number with more digits than Python reads.
+        line, reason = 0, str(error).partition(";")[0]
     else:
-        if isinstance(found, dict):
+        if path.endswith(".json") and _too_deep(found):
+            line, reason = 0, "nested too deeply"
+        elif isinstance(found, dict):
             return found
-        line, reason = 1, "no mapping from names to values"
+        else:
+            line, reason = 1, "no mapping from names to values"
     place = f"{path} ({'before' if revision else 'after'}){f', line {line}' if line else ''}"
     raise UserError(f"cannot be read: {place}: {reason}")
+
+
+def _too_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(_DEEPEST):
+        level = [
+            value
+            for entry in level
+            if isinstance(entry, dict | list)
+            for value in (entry.values() if isinstance(entry, dict) else entry)
+        ]
+    return bool(level)

@@ -35,12 +35,17 @@ def of_report() -> list[str]:
         lock, params = (yaml.load(path.read_bytes(), _Loader) for path in (LOCK, PARAMS))  # noqa: S506 -- a SafeLoader
         entry = lock["stages"]["report"]
         files = {file["path"]: file["md5"] for kind in ("deps", "outs") for file in entry[kind]}
-        recorded = entry["params"][str(PARAMS)]
+        recorded = dict(entry["params"][str(PARAMS)].items())
+        if not all(isinstance(text, str) for text in (*recorded, *files, *files.values())):
+            raise TypeError
     except FileNotFoundError as error:
         return [f"{error.filename} is missing"]
-    except yaml.YAMLError as error:
+    except OSError as error:
+        return [f"{error.filename} cannot be read: {error.strerror}"]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A value that cannot be: a date that does not exist, a number with more digits than Python reads.
         return [f"{LOCK} or {PARAMS} cannot be read: {' '.join(str(error).split())}"]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return [f"{LOCK} has no report of this graph"]
     found = [f"{PARAMS}: {name} changed" for name, value in recorded.items() if _parameter(params, name) != value]
     for path, md5 in files.items():

@@ -86,10 +86,19 @@ def remove(path: Path) -> None:
 
 
 def forget(repo: Repo) -> list[str]:
-    """Remove from dvc.lock the stages that dvc.yaml no longer has; return their names."""
+    """Remove from dvc.lock the stages that dvc.yaml no longer has; return their names.
+
+    Raises :class:`UserError` where dvc.lock is damaged.
+    """
     if not LOCK.exists():
         return []
-    lock = parse_yaml_for_update(LOCK.read_text(encoding="utf-8"), str(LOCK))
+    try:
+        lock = parse_yaml_for_update(LOCK.read_text(encoding="utf-8"), str(LOCK))
+        if not isinstance(lock, dict) or not isinstance(lock.get("stages", {}), dict):
+            raise ValueError("it has no mapping of stages")
+    except (DvcException, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{LOCK} is damaged ({reason}); 'git checkout {LOCK}' brings it back") from None
     names = sorted(set(lock.get("stages", {})) - {stage.addressing for stage in repo.index.stages})
     for name in names:
         del lock["stages"][name]

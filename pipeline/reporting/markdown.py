@@ -11,10 +11,19 @@ SMALLEST_P = 0.0001
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table that also reads well as plain text: all columns but the first are aligned to the right."""
+    """A Markdown table that also reads well as plain text: all columns but the first are aligned to the right.
+
+    A line end in a cell becomes a space, and a ``|`` is escaped where it is not yet, so that each stays one cell.
+    """
+    header, rows = [_cell(text) for text in header], [[_cell(text) for text in row] for row in rows]
     alignment = ["left", *["right"] * (len(header) - 1)]
     text = tabulate(rows, header, tablefmt="pipe", colalign=alignment if rows else None, disable_numparse=True)
     return str(text)
+
+
+def _cell(text: str) -> str:
+    # An even number of backslashes escapes only itself.
+    return re.sub(r"(?<!\\)((?:\\\\)*)\|", r"\1\\|", " ".join(text.splitlines()))
 
 
 def interval(bounds: Interval | None) -> str:

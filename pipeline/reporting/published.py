@@ -1,5 +1,6 @@
 """What is published: the study's scores, by section, beside the runs that params.yaml declares, and others' results."""
 
+import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ REPORTED = Path("pipeline/reporting/reported.yaml")
 STUDY_GROUPS = ("baseline", "scale", "regularise", "ablation", "tune")
 COMPARISONS = Path("pipeline/reporting/comparisons.yaml")
 ELSEWHERE = Path("pipeline/reporting/elsewhere.yaml")
+
+# A wrong entry as it stands in the file, whatever its size.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
 
 
 @dataclass(frozen=True)
@@ -70,22 +75,50 @@ def elsewhere() -> list[Published]:
 def comparisons() -> dict[str, tuple[str, str]]:
     """All declared comparisons: by question the names of two runs, whether these are there or not.
 
-    Raises :class:`UserError` where an entry is not a question of its own with two runs.
+    Raises :class:`UserError` where the file cannot be read, or an entry is not a question of its own with two runs that
+    no other entry compares.
     """
-    try:
-        content = yaml.safe_load(COMPARISONS.read_text(encoding="utf-8")) or []
-    except yaml.YAMLError as error:
-        raise UserError(f"{COMPARISONS} is not YAML: {' '.join(str(error).split())}") from None
     found: dict[str, tuple[str, str]] = {}
-    for number, entry in enumerate(content if isinstance(content, list) else [content], start=1):
+    for number, entry in enumerate(_entries(COMPARISONS), start=1):
         match entry:
-            case {"question": str(question), "runs": [str(first), str(second)]} if first != second:
+            case {"question": str(question), "runs": [str(first), str(second)], **others} if (
+                question.strip() and first != second and not others
+            ):
                 if question in found:
                     raise UserError(f"{COMPARISONS}: entry {number} has the question {question!r} again")
+                if (first, second) in found.values() or (second, first) in found.values():
+                    raise UserError(f"{COMPARISONS}: entry {number} compares {first} and {second} again")
                 found[question] = first, second
             case _:
-                raise UserError(f"{COMPARISONS}: entry {number} is {entry!r}; allowed: question, and runs: two runs")
+                written = _SHORT.repr(entry)
+                raise UserError(f"{COMPARISONS}: entry {number} is {written}; allowed: question, and runs: two runs")
     return found
+
+
+def _entries(path: Path) -> list[Any]:
+    """The entries of a YAML list, or all of the file as one if it holds something else.
+
+    Raises :class:`UserError` where it is not YAML, or an entry has a key twice, of which PyYAML would drop the first.
+    """
+    found, place = [], ""
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        if root is None or root.tag == "tag:yaml.org,2002:null":
+            return []
+        for number, node in enumerate(root.value if isinstance(root, yaml.SequenceNode) else [root], start=1):
+            place = f": entry {number}"
+            keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+            if twice := next((key for key in keys if keys.count(key) > 1), None):
+                raise ValueError(f"it has the key {twice!r} twice")
+            found.append(loader.construct_document(node))
+    except RecursionError:
+        reason = "nested too deeply"
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+    else:
+        return found
+    raise UserError(f"{path}{place} cannot be read as YAML: {reason}")
 
 
 def questions(declared: Collection[Run]) -> dict[str, tuple[Run, Run]]:

@@ -6,18 +6,20 @@ import re
 import subprocess
 from itertools import islice, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.statistics import Statistic
+from pipeline.files.errors import UserError
 from pipeline.reporting import plots
 from pipeline.runtime import fingerprints
 from tests.conftest import Project
-from tools import changes, review, revisions, staleness
+from tools import changes, review, revisions, staleness, tidy
 from tools.changes import Change
 
 NAN = float("nan")
@@ -209,6 +211,91 @@ def test_declared_comparisons_are_listed_where_their_verdict_changed(repository:
     assert found() == {}
 
 
+def test_numbers_too_large_for_any_score_are_named(repository: Path) -> None:
+    for path, wrong in (
+        ("metrics/a.json", of_run(accuracy={"mean": 10**400, "std": 0.01})),
+        ("metrics/b.json", of_run(accuracy={"mean": 0.5, "std": 10**400})),
+        ("metrics/c.json", of_run() | {"n": 10**400}),
+        ("metrics/d.json", of_run() | {"n": True}),
+        ("metrics/e.json", of_run() | {"n": 0}),
+        ("metrics/f.json", of_run(accuracy={"mean": 0.5, "std": -0.01})),
+        ("metrics/g.json", of_run(accuracy={"mean": True, "std": 0.01})),
+        ("metrics/h.json", of_run(accuracy={"mean": 0.5, "std": ""})),
+    ):
+        write(path, wrong)
+        assert found()[f"{path.removeprefix('metrics/')}: val.accuracy"] == "not a number"
+        assert review.metric_table(changes.metrics("HEAD"))
+        Path(path).unlink()
+    # The images' own, which is true or false.
+    write("metrics/split.json", {"lossless": True})
+    assert found()["split.json: lossless"] == "new"
+
+
+@pytest.mark.parametrize(
+    "content", ['{"n": ' + "9" * 5000 + "}", '{"n":' * 5000 + "1" + "}" * 5000, '{"n":' + "[" * 300 + "]" * 300 + "}"]
+)
+def test_what_python_does_not_read_is_named(content: str, repository: Path) -> None:
+    Path("metrics/regularise.json").write_text(content)
+    (line,) = changes.unreadable("HEAD")
+    assert line.startswith("cannot be read: metrics/regularise.json (after): ")
+    assert found() == {}
+
+
+@pytest.mark.parametrize("content", ["a: " + "9" * 5000, "a: " + "[" * 5000 + "]" * 5000, "a: 2020-99-99"])
+def test_parameters_that_python_does_not_read_are_named(content: str, reported: dict[str, Any]) -> None:
+    Path("params.yaml").write_text(content)
+    (line,) = changes.unreadable("HEAD")
+    assert line.startswith("cannot be read: params.yaml (after): ")
+    assert changes.parameters("HEAD") is None
+    assert staleness.of_report()
+
+
+@pytest.mark.parametrize("content", [None, [], "gone", {}])
+def test_a_run_that_is_named_and_holds_nothing_is_missing(content: object, repository: Path) -> None:
+    write("metrics/scale.json", {"deep": of_run(), "shallow": content})
+    assert set(found().values()) == {"missing"}
+    assert "scale.json: shallow.val.loss" in found()
+
+
+def test_what_names_no_commit_is_no_revision(repository: Path) -> None:
+    for revision in ("^HEAD", "nowhere", "", "--all", "HEAD..HEAD"):
+        with pytest.raises(UserError, match=f"^REV is {re.escape(revision)}, which git does not know here"):
+            changes.commit(revision)
+    assert re.fullmatch("[0-9a-f]{40}", changes.commit("HEAD"))
+
+
+@pytest.mark.parametrize("lock", [b"stages:\n", b"\xff\xfe\x00", b"stages: [", b"[]", b"5", b"stages: {report: 5}"])
+def test_a_damaged_lock_is_named_on_the_page_and_parameters_are_compared(
+    lock: bytes, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("dvc.lock").write_bytes(lock)
+    Path("params.yaml").write_text("reg:\n  l2: 1e-04\n")
+    review.main("HEAD")
+    page = capsys.readouterr().out
+    assert "**The report is stale**: dvc.lock " in page
+    assert "`reg.l2`" in page
+    Path("params.yaml").unlink()
+    review.main("HEAD")
+    assert "Not compared: params.yaml is missing." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lock", [b"stages:\n", b"\xff\xfe\x00", b"stages: [", b"[1]", b"5", b"a: " + b"[" * 3000])
+def test_tidy_names_a_lock_that_is_damaged(lock: bytes, repository: Path) -> None:
+    Path("dvc.lock").write_bytes(lock)
+    with pytest.raises(
+        UserError, match=r"^dvc\.lock is damaged \(.*; 'git checkout dvc\.lock' brings it back$"
+    ) as caught:
+        tidy.forget(cast("Repo", None))
+    assert "\n" not in str(caught.value)
+    assert Path("dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.parametrize("entry", [{"deps": 5}, {"params": {"params.yaml": []}}, {"outs": [{"path": "a", "md5": 1}]}])
+def test_a_lock_whose_report_has_another_form_says_so(entry: dict[str, Any], reported: dict[str, Any]) -> None:
+    lock(reported | entry)
+    assert staleness.of_report() == ["dvc.lock has no report of this graph"]
+
+
 @pytest.fixture
 def reported(repository: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """dvc.lock's entry of a report that belongs to the files beside it."""
@@ -282,10 +369,9 @@ def test_rows_come_in_one_order_whatever_order_dvc_found_them_in(monkeypatch: py
     rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in table.splitlines()[2:]]
     names = ("val.accuracy", "val.f1", "test.accuracy", "test.f1")
     assert rows == [(path, name) for two in (names[:2], names[2:]) for path in ("a", "b") for name in two]
-    found = {"reg.l2": {"old": 1, "new": 2}, "baseline.rate": {"new": 3}}
-    monkeypatch.setattr(revisions, "parsed", lambda revision, path: {})
-    monkeypatch.setattr(revisions, "run", lambda *words: json.dumps({"params.yaml": found}).encode())
-    assert changes.parameters("main") == [("baseline.rate", None, 3), ("reg.l2", 1, 2)]
+    sides = {"main": {"reg": {"l2": 1, "dropout": 0.1}}, None: {"reg": {"dropout": 0.1, "l2": 2}, "baseline": {"r": 3}}}
+    monkeypatch.setattr(revisions, "parsed", lambda revision, path: sides[revision])
+    assert changes.parameters("main") == [("baseline.r", None, 3), ("reg.l2", 1, 2)]
 
 
 TRAINED = (["regularise", "100"], ["regularise", "101"], ["evaluate", "regularise"])

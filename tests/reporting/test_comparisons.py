@@ -202,6 +202,11 @@ def test_no_page_has_a_nan_where_something_cannot_be_computed(folder: Path, monk
             [question("A?", "scale/a", "scale/b"), question("A?", "scale/b", "scale/c")],
             "entry 2 has the question 'A?' again",
         ),
+        ([question("A?", "scale/a", "scale/b"), question("B?", "scale/a", "scale/b")], "entry 2 compares scale/a and"),
+        ([question("A?", "scale/a", "scale/b"), question("B?", "scale/b", "scale/a")], "entry 2 compares scale/b and"),
+        ([question(" ", "scale/a", "scale/b")], "entry 1 is"),
+        ([question("A?", "scale/a", "scale/b") | {"note": 1}], "entry 1 is"),
+        ([[]], "entry 1 is []"),
     ],
 )
 def test_what_declares_no_comparison_is_refused(
@@ -210,6 +215,33 @@ def test_what_declares_no_comparison_is_refused(
     declare(monkeypatch, folder, *entries)
     with pytest.raises(UserError, match=re.escape(message)):
         published.comparisons()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (b"- question: \xff", "comparisons.yaml cannot be read as YAML: .*utf-8"),
+        (b"- {question: A, runs: [a, b]}\n- 2020-99-99", "comparisons.yaml: entry 2 cannot be read as YAML: month"),
+        (b"- {question: " + b"9" * 5000 + b"}", "comparisons.yaml: entry 1 cannot be read as YAML: "),
+        (b"- " + b"[" * 5000, "comparisons.yaml cannot be read as YAML: nested too deeply"),
+        (
+            b"- {question: A, runs: [a, b], question: B}",
+            "entry 1 cannot be read as YAML: it has the key 'question' tw",
+        ),
+        (b"- {? [a] : b}", "comparisons.yaml: entry 1 "),
+        (b"- &a {question: A, runs: *a}", "comparisons.yaml: entry 1 "),
+        (b"- [", "comparisons.yaml cannot be read as YAML: while"),
+        (b"false", "comparisons.yaml: entry 1 is False"),
+    ],
+)
+def test_comparisons_that_cannot_be_read_are_one_line(
+    entry: bytes, message: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "COMPARISONS", folder / "comparisons.yaml")
+    Path("comparisons.yaml").write_bytes(entry)
+    with pytest.raises(UserError, match=message) as caught:
+        published.comparisons()
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_declared_comparisons_are_two_declared_runs_each() -> None:

@@ -22,3 +22,11 @@ def test_characters_that_mean_something_in_markdown_are_escaped() -> None:
     assert escaped("blue_dark, 猫-1.0") == "blue_dark, 猫-1.0"
     assert escaped("$x$ a|b *c* _d_ `e` [f] <g> \\") == r"\$x\$ a\|b \*c\* \_d\_ \`e\` \[f\] \<g\> \\"
     assert table(["class"], [[escaped("a|b")]]).splitlines()[-1] == r"| a\|b    |"
+
+
+def test_no_cell_ends_before_its_end() -> None:
+    pipe, line, pair, whole = table(["a|b"], [["c|d"], ["e\nf\r\ng"], [r"h\\|i"], [escaped("j|k")]]).splitlines()[2:]
+    assert pipe.strip("| ") == r"c\|d"
+    assert line.strip("| ") == "e f g"
+    assert pair.strip("| ") == r"h\\\|i"
+    assert whole.strip("| ") == r"j\|k"
