@@ -1,6 +1,6 @@
 """Selection by validation, comparisons, tables and plots, from metrics/ and predictions, never test images; seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sklearn.metrics import confusion_matrix
@@ -9,12 +9,13 @@ from pipeline.console import command
 from pipeline.evaluation import calibration
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
-from pipeline.files.artefacts import read_array, write_csv, write_json, write_text
+from pipeline.files.artefacts import write_csv, write_json, write_text
 from pipeline.files.runs import Run, trials_in_git
 from pipeline.params import reading
 from pipeline.reporting import (
     class_labels,
     comparisons,
+    contents,
     cost,
     document,
     model_card,
@@ -26,13 +27,14 @@ from pipeline.reporting import (
     selected,
 )
 from pipeline.reporting.results import Results
+from pipeline.reporting.search_plot import PlottedTrial
 from pipeline.runtime import fingerprints
 
 FIGURES = Path("metrics/figures")
 GRID = 3, 5
 
 
-def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[calibration.Bin]:
+def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability: list[calibration.Bin]) -> None:
     """Confusion matrix (as plot and as pairs, for DVC), worst mistakes and reliability of the selected model."""
     seed = measured.runs[run].best_seed
     labels, probabilities = results.predictions(run, seed)
@@ -47,13 +49,16 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str]) -> list[cal
 
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [f"{drawn[labels[row]]}, not\n{drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
-    plots.image_grid(FIGURES / "mistakes.png", read_array(run.mistakes(seed)), captions, *GRID, title + note)
-    reliability = calibration.bins(labels, probabilities)
+    plots.image_grid(FIGURES / "mistakes.png", contents.mistakes(run, seed, len(rows)), captions, *GRID, title + note)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
-    return reliability
 
 
-def draw_runs(measured: Results, sections: Sequence[published.StudySection], names: Sequence[str]) -> None:
+def draw_runs(
+    measured: Results,
+    sections: Sequence[published.StudySection],
+    names: Sequence[str],
+    trials: Mapping[Run, Sequence[PlottedTrial]],
+) -> None:
     """Training images, learning curves of each section's runs with their best seed, and every search."""
     train, samples = dataset.load("train"), GRID[0] * GRID[1]
     drawn, title = class_labels.in_figures(names), "Training images" + class_labels.note(names)
@@ -64,26 +69,33 @@ def draw_runs(measured: Results, sections: Sequence[published.StudySection], nam
         if section.id != "study_b" and section.runs:
             curves = {run.name: measured.runs[run].curves[measured.runs[run].best_seed] for run in section.runs}
             plots.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
-    for run in measured.runs:
-        if run.group == "tune":
-            search_plot.write(FIGURES / f"search_{run.name}.png", search_plot.read(trials_in_git(run.name)), run.title)
+    for run, found in trials.items():
+        search_plot.write(FIGURES / f"search_{run.name}.png", found, run.title)
 
 
 def main() -> None:
     """Write the summary, the plots and the report."""
     fingerprints.check("report")
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
-    measured, names = results.read(params), dataset.class_names()
+    measured, names = results.read(params), contents.class_names()
+    # All is read before anything is written: what is damaged leaves the last report whole.
+    results.check_predictions(measured, len(names))
+    trials = {run: search_plot.read(trials_in_git(run.name)) for run in measured.runs if run.group == "tune"}
+    run = measured.selected
+    contents.mistakes(run, measured.runs[run].best_seed, GRID[0] * GRID[1])
+    reliability = calibration.bins(*results.predictions(run, measured.runs[run].best_seed))
     sections = published.sections(measured.candidates)
     answers, worth = comparisons.answers(measured, sections), parts.answers(measured)
+    page, marks = document.report(measured, sections, answers, worth), cost.marks(measured, sections)
+    card = model_card.card(params, measured, reliability)
     fingerprints.check("report")
     selected.write(measured)
     write_json(Path("metrics/comparisons.json"), parts.by_question(worth) | answers)
-    reliability = draw_selected(measured, measured.selected, names)
-    draw_runs(measured, sections, names)
-    cost.draw(FIGURES / "cost.png", cost.marks(measured, sections))
-    write_text(Path("metrics/report.md"), document.report(measured, sections, answers, worth))
-    write_text(Path("metrics/model_card.md"), model_card.card(params, measured, reliability))
+    draw_selected(measured, run, names, reliability)
+    draw_runs(measured, sections, names, trials)
+    cost.draw(FIGURES / "cost.png", marks)
+    write_text(Path("metrics/report.md"), page)
+    write_text(Path("metrics/model_card.md"), card)
     print(document.overview(measured))
 
 

@@ -3,19 +3,20 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
-from pipeline.files.artefacts import read_array, read_csv, read_json
+from pipeline.files.artefacts import Entry, read_csv, read_json
 from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
 from pipeline.params.beyond import ENSEMBLE
 from pipeline.params.reading import Params
 from pipeline.params.runs import SECTION_OF, compared, declared
+from pipeline.reporting import contents
+from pipeline.reporting.contents import evaluated_again
 
 CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
@@ -125,26 +126,30 @@ def read(params: Params) -> Results:
         if not group_file(group).exists():
             missing += runs
             continue
-        summary = read_json(group_file(group))
         with _damage_told(group):
+            summary = read_json(group_file(group))
             if not isinstance(summary, dict) or not summary:
                 raise ValueError("it holds no run")
             if group in GROUPS_OF_ONE:
                 summary = {group: summary}
             if group == "baseline":
+                contents.check(contents.Tested, summary[group]["naive"])
                 naive = summary[group]["naive"]["test"]
             if group == "beyond" and ENSEMBLE in summary:
+                contents.check(contents.Together, summary[ENSEMBLE])
                 together = EnsembleResult(**summary[ENSEMBLE])
             tables = {kind: read_csv(group_file(group, kind)) for kind in ("seeds", "epochs", "classes")}
             for run in runs:
                 if run.name in summary:
                     own = {kind: [row for row in rows if row["run"] == run.name] for kind, rows in tables.items()}
                     _check_seeds(run, summary[run.name]["n"], own)
-                    found[run] = _run_result(summary[run.name], own)
+                    contents.check(contents.Entry, summary[run.name])
+                    found[run] = _run_result(run, summary[run.name], own)
                     _check(run, found[run])
                 else:
                     missing.append(run)
-    dataset, split = (read_json(Path(f"metrics/{name}.json")) for name in ("dataset", "split"))
+    dataset = contents.described("dataset", contents.Dataset, "'dvc repro -f -s fetch' makes it anew")
+    split = contents.described("split", contents.Split, "'dvc repro -f -s preprocess' makes it anew")
     return Results(params.train.seeds, found, naive, missing, dataset, split, compared(params), together)
 
 
@@ -153,8 +158,9 @@ def _damage_told(group: str) -> Iterator[None]:
     """Within it, what the files of ``group`` hold instead of numbers and mappings is a :class:`UserError`."""
     try:
         yield
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{group_file(group)} or a table beside it is damaged ({error}); {_again(group)}") from None
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        said = f"{group_file(group)} or a table beside it is damaged ({' '.join(str(error).split())})"
+        raise UserError(f"{said}; {evaluated_again(group)}") from None
 
 
 def _check_seeds(run: Run, n: int, tables: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
@@ -164,19 +170,15 @@ def _check_seeds(run: Run, n: int, tables: Mapping[str, Sequence[Mapping[str, st
         if seeds != n:
             raise UserError(
                 f"{group_file(run.group, kind)} has {seeds} seeds of {run.name}, and {group_file(run.group)} {n}; "
-                f"{_again(run.group)}"
+                f"{evaluated_again(run.group)}"
             )
 
 
-def _again(group: str) -> str:
-    return f"'dvc repro -f -s evaluate@{group}' makes them anew"
-
-
-def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, str]]]) -> RunResult:
+def _run_result(run: Run, entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, str]]]) -> RunResult:
     n = entry["n"]
 
     def statistics(part: str) -> Statistics:
-        return {name: Statistic.from_json(value, n) for name, value in entry[part].items()}
+        return Entry(group_file(run.group), {k: Statistic.from_json(value, n) for k, value in entry[part].items()})
 
     classes: dict[str, list[dict[str, float]]] = {}
     for row in tables["classes"]:
@@ -195,7 +197,7 @@ def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[
         val=statistics("val"),
         test=statistics("test"),
         ensemble=entry["ensemble"]["test"],
-        classes={name: over_seeds(scores) for name, scores in classes.items()},
+        classes={name: Entry(group_file(run.group, "classes"), over_seeds(scores)) for name, scores in classes.items()},
         val_accuracies={int(row["seed"]): float(row["val_accuracy"]) for row in tables["seeds"]},
         curves=curves,
         search=None if search is None else _search_result(search),
@@ -204,7 +206,7 @@ def _run_result(entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[
 
 
 def _check(run: Run, result: RunResult) -> None:
-    parts = {"val": result.val, "test": result.test}
+    parts = {"val": result.val, "test": result.test, "the run's": _of_run(result)}
     for kind, named in (("", parts), ("classes", result.classes)):
         for part, scores in named.items():
             for name, score in scores.items():
@@ -213,13 +215,34 @@ def _check(run: Run, result: RunResult) -> None:
                     raise UserError(f"{place} is {score}; allowed: finite numbers")
 
 
+def _of_run(result: RunResult) -> Statistics:
+    own = {"epochs": result.epochs, "multiply_adds": result.multiply_adds, "folds": result.folds}
+    best = {f"seed {seed}": Statistic(accuracy, 1) for seed, accuracy in result.val_accuracies.items()}
+    return {name: statistic for name, statistic in {**own, **best}.items() if statistic is not None}
+
+
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:
     return SearchResult(entry["trials"], entry["epochs"], entry["val_accuracy"], entry["hyperparameters"], entry)
 
 
 def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``."""
-    return read_array(Path(f"data/predictions/{run.group}/labels.npy")), read_array(run.predictions(seed))
+    """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``.
+
+    Raises :class:`UserError` where a file is damaged, or holds something else.
+    """
+    return contents.class_probabilities(run, seed)
+
+
+def check_predictions(results: Results, classes: int) -> None:
+    """Raise :class:`UserError` unless all predictions are of ``classes`` classes and of the same labels."""
+    first: npt.NDArray[np.uint8] | None = None
+    for run in results.runs:
+        for seed in results.seeds:
+            labels, _ = contents.class_probabilities(run, seed, classes)
+            first = labels if first is None else first
+            if not np.array_equal(labels, first):
+                again = evaluated_again(run.group)
+                raise UserError(f"data/predictions/{run.group}/labels.npy differs from another group's; {again}")
 
 
 def correct(run: Run, seeds: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from pipeline.files.artefacts import read_csv
+from pipeline.files.errors import UserError
 from pipeline.reporting.plots import save
 
 # What every trial has comes first: after a gap a line would be a point.
@@ -30,16 +31,30 @@ class PlottedTrial:
 
 
 def read(table: Path) -> list[PlottedTrial]:
-    """The trials of ``table``, a trials.csv."""
-    return [
-        PlottedTrial(
-            number=int(row["trial"]) + 1,
-            max_epoch=int(row["max_epoch"]),
-            val_accuracy=float(row["val_accuracy"]),
-            hyperparameters={name: float(value) for name, value in row.items() if name.startswith(_KINDS) and value},
-        )
-        for row in read_csv(table)
-    ]
+    """The trials of ``table``, a trials.csv. Raises :class:`UserError` where it has none, or no number for a number."""
+    try:
+        trials = [
+            PlottedTrial(
+                number=int(row["trial"]) + 1,
+                max_epoch=int(row["max_epoch"]),
+                val_accuracy=_finite(row["val_accuracy"]),
+                hyperparameters={k: _finite(value) for k, value in row.items() if k.startswith(_KINDS) and value},
+            )
+            for row in read_csv(table)
+        ]
+        if not trials or not any(trial.hyperparameters for trial in trials):
+            raise ValueError("it has no trial with hyperparameters")
+    except ValueError as error:
+        search = table.name.removesuffix("-trials.csv")
+        again = f"'git checkout {table}' brings it back, 'dvc repro -f -s tune@{search}' makes it anew"
+        raise UserError(f"{table} is damaged ({error}); {again}") from None
+    return trials
+
+
+def _finite(text: str) -> float:
+    if not np.isfinite(float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return float(text)
 
 
 def write(path: Path, trials: Sequence[PlottedTrial], title: str) -> None:

@@ -13,12 +13,13 @@ from pipeline.files.artefacts import read_json, write_array, write_csv, write_js
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
-from pipeline.reporting import results, selected
+from pipeline.reporting import contents, results, search_plot, selected
 from pipeline.reporting.published import STUDY_GROUPS
 from pipeline.reporting.results import EnsembleResult, Results, RunResult, SearchResult
 from tests.conftest import ROOT
 
 SHALLOW, BASELINE, FINAL = Run("scale", "shallow"), Run("baseline", "baseline"), Run("tune", "final")
+NAN = float("nan")
 SECTIONS: tuple[reading.SectionName, ...] = ("ablation", "baseline", "reg", "scale", "train", "tune", "beyond")
 
 
@@ -215,6 +216,142 @@ def test_predictions_that_were_cut_short_are_named(measured: Results) -> None:
         SHALLOW.predictions(100).write_bytes(content)
         with pytest.raises(UserError, match=r"^data/predictions/scale/shallow/seed-100\.npy is damaged \("):
             results.predictions(SHALLOW, 100)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "5", '"x"', '{"a":' * 3000 + "1" + "}" * 3000])
+@pytest.mark.parametrize(("file", "stage"), [("dataset", "fetch"), ("split", "preprocess")])
+def test_what_is_known_of_the_data_has_its_form(measured: Results, file: str, stage: str, content: str) -> None:
+    Path(f"metrics/{file}.json").write_text(content)
+    with pytest.raises(UserError, match=rf"^metrics/{file}\.json is damaged \(.*; 'dvc repro -f -s {stage}'") as caught:
+        read_again()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "part"),
+    [
+        ("dataset", {"dataset": None}),
+        ("dataset", {"lossless": "yes"}),
+        ("dataset", {"content_sha256": 5}),
+        ("split", {"counts": None}),
+        ("split", {"counts": {"val": {}}}),
+        ("split", {"counts": {"val": {"cat": 0}}}),
+        ("split", {"counts": {"val": {"cat": "many"}}}),
+        ("split", {"counts": {"val": {"cat": True}}}),
+        ("split", {"duplicates": [1]}),
+    ],
+)
+def test_parts_of_what_is_known_of_the_data_have_their_form(measured: Results, file: str, part: dict[str, Any]) -> None:
+    write_json(Path(f"metrics/{file}.json"), part)
+    with pytest.raises(UserError, match=rf"^metrics/{file}\.json is damaged \({next(iter(part))}"):
+        read_again()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"naive": 5},
+        {"naive": {"test": None}},
+        {"naive": {"test": {"accuracy": NAN, "f1": 0.1}}},
+        {"naive": {"test": {"accuracy": "0.1", "f1": 0.1}}},
+        {"parameters": "30"},
+        {"parameters": None},
+        {"parameters": True},
+        {"parameters": -1},
+        {"ensemble": {"test": [0.5]}},
+        {"ensemble": {"test": {"accuracy": 10**400, "f1": 0.1}}},
+        {"search": 5},
+        {"search": SEARCH | {"trials": "8"}},
+        {"search": SEARCH | {"val_accuracy": NAN}},
+        {"search": SEARCH | {"hyperparameters": {"l2": "small"}}},
+        {"search": SEARCH | {"hyperparameters": {"l2": None}}},
+        {"epochs": {"mean": NAN}},
+        {"multiply_adds": {"mean": 10**400}},
+        {"folds": {"accuracy": {"mean": NAN, "n": 2}}},
+        {"folds": []},
+    ],
+)
+def test_parts_of_a_run_have_their_form(measured: Results, part: dict[str, Any]) -> None:
+    naive = {"naive": {"test": {"accuracy": 0.1, "f1": 0.02}}}
+    write_json(group_file("baseline"), entry(0.4) | naive | part)
+    with pytest.raises(UserError, match=r"^metrics/baseline\.json.* (damaged \(|is nan; allowed)") as caught:
+        read_again()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_score_that_is_asked_for_and_is_not_there_is_named(measured: Results) -> None:
+    with pytest.raises(UserError, match=r"^metrics/scale\.json has no 'f1'; "):
+        _ = measured.runs[SHALLOW].test["f1"]
+    with pytest.raises(UserError, match=r"^metrics/scale-classes\.csv has no 'support'; "):
+        _ = measured.runs[SHALLOW].classes["cat"]["support"]
+
+
+RIGHT = np.full((4, 2), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "named"),
+    [
+        (np.zeros(4, np.uint8), RIGHT[:3], "shallow/seed-100"),
+        (np.zeros(4, np.uint8), RIGHT[:, 0], "shallow/seed-100"),
+        (np.zeros(4, np.uint8), RIGHT.astype(int), "shallow/seed-100"),
+        (np.zeros(4, np.uint8), RIGHT.astype(str), "shallow/seed-100"),
+        (np.zeros(4, np.uint8), RIGHT * np.float32("nan"), "shallow/seed-100"),
+        (np.zeros(4, np.uint8), np.hstack([RIGHT, RIGHT]), "shallow/seed-100"),
+        (np.zeros(4, np.uint8), RIGHT[:, :1], "shallow/seed-100"),
+        (np.full(4, 2, np.uint8), RIGHT, "labels"),
+        (np.full(4, -1), RIGHT, "labels"),
+        (np.zeros(4), RIGHT, "labels"),
+        (np.zeros((4, 1), np.uint8), RIGHT, "labels"),
+        (np.zeros(0, np.uint8), RIGHT[:0], "labels"),
+    ],
+)
+def test_predictions_of_another_form_are_named(labels: Any, probabilities: Any, named: str, measured: Results) -> None:
+    only = replace(measured, runs={SHALLOW: measured.runs[SHALLOW]}, seeds=(100,))
+    write_array(Path("data/predictions/scale/labels.npy"), np.zeros(4, np.uint8))
+    write_array(SHALLOW.predictions(100), RIGHT)
+    results.check_predictions(only, 2)
+    write_array(Path("data/predictions/scale/labels.npy"), labels)
+    write_array(SHALLOW.predictions(100), probabilities)
+    again = r"'dvc repro -f -s evaluate@scale' makes them anew"
+    with pytest.raises(UserError, match=rf"^data/predictions/scale/{named}\.npy holds .*, not .*; {again}$"):
+        results.check_predictions(only, 2)
+
+
+def test_labels_that_differ_between_groups_are_named(measured: Results) -> None:
+    for run, label in ((SHALLOW, 0), (FINAL, 1)):
+        write_array(Path(f"data/predictions/{run.group}/labels.npy"), np.full(4, label, np.uint8))
+        write_array(run.predictions(100), RIGHT)
+    both = {run: measured.runs[run] for run in (SHALLOW, FINAL)}
+    with pytest.raises(UserError, match=r"^data/predictions/tune/labels\.npy differs"):
+        results.check_predictions(replace(measured, runs=both, seeds=(100,)), 2)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((2, 32, 32, 3), np.uint8), np.zeros((4, 32, 32), np.uint8), np.zeros((4, 32, 32, 3)), np.zeros(4)],
+)
+def test_mistakes_of_another_form_are_named(images: Any, measured: Results) -> None:
+    write_array(Path("data/predictions/scale/labels.npy"), np.ones(4, np.uint8))
+    write_array(SHALLOW.predictions(100), RIGHT)
+    write_array(SHALLOW.mistakes(100), np.zeros((4, 32, 32, 3), np.uint8))
+    assert contents.mistakes(SHALLOW, 100, 15).shape == (4, 32, 32, 3)
+    write_array(SHALLOW.mistakes(100), images)
+    with pytest.raises(UserError, match=r"^data/predictions/scale/shallow/seed-100-mistakes\.npy holds .*; 'dvc repro"):
+        contents.mistakes(SHALLOW, 100, 15)
+
+
+@pytest.mark.parametrize(
+    "rows", ["", "0,8,high,0.1\n", "0,8,nan,0.1\n", "0,8,0.5,much\n", "x,8,0.5,0.1\n", "0,inf,0.5,0.1\n", "0,8,0.5,\n"]
+)
+def test_trials_that_are_no_numbers_are_named(rows: str, measured: Results) -> None:
+    path = Path("metrics/final-trials.csv")
+    header = "trial,max_epoch,val_accuracy,dropout\n"
+    path.write_text(header + "0,8,0.5,0.1\n")
+    assert [trial.val_accuracy for trial in search_plot.read(path)] == [0.5]
+    path.write_text(header + rows)
+    with pytest.raises(UserError, match=r"^metrics/final-trials\.csv is damaged \(.*'dvc repro -f -s tune@final'"):
+        search_plot.read(path)
 
 
 def with_parts(folder: Path) -> Results:
