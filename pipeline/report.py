@@ -1,6 +1,6 @@
 """Selection by validation, comparisons, tables and plots, from metrics/ and predictions, never test images; seconds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sklearn.metrics import confusion_matrix
@@ -8,9 +8,9 @@ from sklearn.metrics import confusion_matrix
 from pipeline.console import command
 from pipeline.evaluation import calibration
 from pipeline.evaluation.mistakes import confident_mistakes
-from pipeline.files import dataset
 from pipeline.files.artefacts import write_csv, write_json, write_text
-from pipeline.files.runs import Run, trials_in_git
+from pipeline.files.dataset import Split
+from pipeline.files.runs import Run
 from pipeline.params import reading
 from pipeline.reporting import (
     class_labels,
@@ -27,7 +27,6 @@ from pipeline.reporting import (
     selected,
 )
 from pipeline.reporting.results import Results
-from pipeline.reporting.search_plot import PlottedTrial
 from pipeline.runtime import fingerprints
 
 FIGURES = Path("metrics/figures")
@@ -46,41 +45,35 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
     pairs = sorted((names[actual], names[guess]) for actual, guess in zip(labels, predicted, strict=True))
     write_csv(Path("metrics/confusion_matrix.csv"), [{"actual": pair[0], "predicted": pair[1]} for pair in pairs])
-
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [f"{drawn[labels[row]]}, not\n{drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
     plots.image_grid(FIGURES / "mistakes.png", contents.mistakes(run, seed, len(rows)), captions, *GRID, title + note)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
 
 
-def draw_runs(
-    measured: Results,
-    sections: Sequence[published.StudySection],
-    names: Sequence[str],
-    trials: Mapping[Run, Sequence[PlottedTrial]],
-) -> None:
-    """Training images, learning curves of each section's runs with their best seed, and every search."""
-    train, samples = dataset.load("train"), GRID[0] * GRID[1]
+def draw_samples(train: Split, names: Sequence[str]) -> None:
+    """Training images."""
     drawn, title = class_labels.in_figures(names), "Training images" + class_labels.note(names)
-    titles = [drawn[label] for label in train.labels[:samples]]
-    plots.image_grid(FIGURES / "samples.png", train.images[:samples], titles, *GRID, title)
+    titles = [drawn[label] for label in train.labels]
+    plots.image_grid(FIGURES / "samples.png", train.images, titles, *GRID, title)
+
+
+def draw_curves(measured: Results, sections: Sequence[published.StudySection]) -> None:
+    """Learning curves of each section's runs with their best seed."""
     for section in sections:
         # Study B's runs are study A's.
         if section.id != "study_b" and section.runs:
             curves = {run.name: measured.runs[run].curves[measured.runs[run].best_seed] for run in section.runs}
             plots.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
-    for run, found in trials.items():
-        search_plot.write(FIGURES / f"search_{run.name}.png", found, run.title)
 
 
 def main() -> None:
-    """Write the summary, the plots and the report."""
+    """Write the summary, the plots and the report, after all is read: what is damaged leaves the last report whole."""
     fingerprints.check("report")
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), contents.class_names()
-    # All is read before anything is written: what is damaged leaves the last report whole.
     results.check_predictions(measured, len(names))
-    trials = {run: search_plot.read(trials_in_git(run.name)) for run in measured.runs if run.group == "tune"}
+    trials, samples = search_plot.read_all(measured.runs), contents.samples(len(names), GRID[0] * GRID[1])
     run = measured.selected
     contents.mistakes(run, measured.runs[run].best_seed, GRID[0] * GRID[1])
     reliability = calibration.bins(*results.predictions(run, measured.runs[run].best_seed))
@@ -92,7 +85,10 @@ def main() -> None:
     selected.write(measured)
     write_json(Path("metrics/comparisons.json"), parts.by_question(worth) | answers)
     draw_selected(measured, run, names, reliability)
-    draw_runs(measured, sections, names, trials)
+    draw_samples(samples, names)
+    draw_curves(measured, sections)
+    for search, found in trials.items():
+        search_plot.write(FIGURES / f"search_{search.name}.png", found, search.title)
     cost.draw(FIGURES / "cost.png", marks)
     write_text(Path("metrics/report.md"), page)
     write_text(Path("metrics/model_card.md"), card)

@@ -119,6 +119,18 @@ def class_names() -> list[str]:
     return names
 
 
+def samples(classes: int, count: int) -> dataset.Split:
+    """At most ``count`` training images with their labels. Raises :class:`UserError` where they have another form."""
+    train = dataset.load("train")
+    whole = train.images.dtype == np.uint8 and train.images.ndim == 4 and train.images.shape[1:] == (32, 32, 3)
+    whole = whole and train.labels.dtype == np.uint8 and train.labels.shape == train.images.shape[:1]
+    if not whole or train.labels[:count].max(initial=0) >= classes:
+        again = "'dvc repro -f -s preprocess' makes them anew"
+        wanted = f"images, uint8 (n, 32, 32, 3), and labels, uint8 (n,), from 0 to {classes - 1}"
+        raise UserError(f"{dataset.PREPARED / 'train'} holds something else than {wanted}; {again}")
+    return dataset.Split(train.images[:count], train.labels[:count])
+
+
 def class_probabilities(
     run: Run, seed: int, classes: int | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:

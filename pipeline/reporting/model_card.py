@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.evaluation.calibration import Bin, expected_calibration_error
+from pipeline.files.errors import UserError
+from pipeline.files.runs import group_file
 from pipeline.params.reading import Params
 from pipeline.params.recipe import Recipe
 from pipeline.params.runs import ConvolutionalNetwork, Network, trained
 from pipeline.reporting.class_labels import in_tables
+from pipeline.reporting.contents import evaluated_again
 from pipeline.reporting.document import provenance
 from pipeline.reporting.markdown import magnitude, table
 from pipeline.reporting.results import Results
@@ -106,7 +109,12 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
     ]
     worst = names[min(result.classes, key=lambda name: result.classes[name]["f1"].mean)]
     n = result.epochs.n
-    network, recipe = trained(params, run, found)
+    try:
+        network, recipe = trained(params, run, found)
+    except (KeyError, ValueError, TypeError) as error:
+        # Params are checked: what a search says of its winner is not.
+        again = evaluated_again(run.group)
+        raise UserError(f"{group_file(run.group)}: the search {run.name} is damaged ({error!r}); {again}") from None
     convolves = isinstance(network, ConvolutionalNetwork)
     texts = [
         f"# Model card: {run.title}",

@@ -1,6 +1,6 @@
 """The plot of a search: what each trial reached, by rung, and which hyperparameters the good ones had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipeline.files.artefacts import read_csv
 from pipeline.files.errors import UserError
+from pipeline.files.runs import Run, trials_in_git
 from pipeline.reporting.plots import save
 
 # What every trial has comes first: after a gap a line would be a point.
@@ -28,6 +29,11 @@ class PlottedTrial:
     max_epoch: int
     val_accuracy: float
     hyperparameters: Mapping[str, float]
+
+
+def read_all(runs: Iterable[Run]) -> dict[Run, list[PlottedTrial]]:
+    """The trials of those of ``runs`` that a search found. Raises :class:`UserError` where a table is damaged."""
+    return {run: read(trials_in_git(run.name)) for run in runs if run.group == "tune"}
 
 
 def read(table: Path) -> list[PlottedTrial]:
