@@ -8,8 +8,8 @@ from sklearn.metrics import confusion_matrix
 from pipeline.console import command
 from pipeline.evaluation import calibration
 from pipeline.evaluation.mistakes import confident_mistakes
+from pipeline.files import dataset
 from pipeline.files.artefacts import write_csv, write_json, write_text
-from pipeline.files.dataset import Split
 from pipeline.files.runs import Run
 from pipeline.params import reading
 from pipeline.reporting import (
@@ -51,7 +51,7 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
     plots.reliability(FIGURES / "reliability.png", reliability, title)
 
 
-def draw_samples(train: Split, names: Sequence[str]) -> None:
+def draw_samples(train: dataset.Split, names: Sequence[str]) -> None:
     """Training images."""
     drawn, title = class_labels.in_figures(names), "Training images" + class_labels.note(names)
     titles = [drawn[label] for label in train.labels]
@@ -71,7 +71,7 @@ def main() -> None:
     """Write the summary, the plots and the report, after all is read: what is damaged leaves the last report whole."""
     fingerprints.check("report")
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
-    measured, names = results.read(params), contents.class_names()
+    measured, names = results.read(params), dataset.class_names()
     results.check_predictions(measured, len(names))
     trials, samples = search_plot.read_all(measured.runs), contents.samples(len(names), GRID[0] * GRID[1])
     run = measured.selected

@@ -110,15 +110,6 @@ def described(name: str, kind: Any, again: str) -> Mapping[str, Any]:
     return content
 
 
-def class_names() -> list[str]:
-    """The name of each label. Raises :class:`UserError` where they are not one text each."""
-    names: Any = dataset.class_names()
-    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        again = "'dvc repro -f -s preprocess' makes it anew"
-        raise UserError(f"{dataset.CLASS_NAMES} is damaged (it is no list of names); {again}")
-    return names
-
-
 def samples(classes: int, count: int) -> dataset.Split:
     """At most ``count`` training images with their labels. Raises :class:`UserError` where they have another form."""
     train = dataset.load("train")
