@@ -91,7 +91,7 @@ def test_a_pull_request_is_reviewed_also_in_a_clone_with_other_line_ends_and_a_n
     assert page.startswith(f"# The work tree against {base} ({base[:10]})\n\n1 parameters, ")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
     assert ["`reg.learning_rate`", "`0.0001`", "`0.001`"] in rows
-    assert {row[0] for row in rows if len(row) == 6 and row[1].startswith("val.")} == {"regularise"}
+    assert {row[0] for row in rows if len(row) == 8 and row[1].startswith("val.")} == {"regularise"}
     (path,) = re.findall(r"^review: (.*) has this page with its plots$", output, re.MULTILINE)
     assert Path(path).read_text() == page
     # Whoever looks at the demo compares with its branch main; other processes, other orders of what DVC finds.
