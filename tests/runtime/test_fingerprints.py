@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 STAGES = fingerprints.STAGES
 # They read parameters, fetch archives, keep processes apart or show what goes on, and change no byte of a result.
 BESIDE = {
+    "typing_extensions",
     "dvc",
     "filelock",
     "grpc",

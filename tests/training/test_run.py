@@ -127,22 +127,19 @@ def test_nothing_is_written_where_nothing_may_be_and_nothing_is_lost(states: Pat
     assert (RUN.model(100).read_bytes(), (RUN.log(100) / "metrics.json").read_bytes()) == resumed
 
 
-def test_a_full_disk_is_told_and_the_checkpoint_continues(
-    small_disk: tuple[Path, str], states: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_told_and_the_checkpoint_continues(small_disk: tuple[Path, str], states: Path) -> None:
     folder, reason = small_disk
     larger = DenseNetwork((64,), (1e-3,), (0.2,))
-    monkeypatch.setattr("tests.training.test_run.NETWORK", larger)
     Path("models").symlink_to(folder)
     with pytest.raises(OSError, match=reason) as caught:
-        train()
+        train(network=larger)
     assert (caught.value.filename, caught.value.strerror) == (str(RUN.model(100)), reason)
     assert [path for path in folder.rglob("*") if path.is_file()] == []
     assert not RUN.log(100).exists()
     Path("models").unlink()
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    train()
+    train(network=larger)
     assert RUN.model(100).exists()
     assert list(states.iterdir()) == []
 
