@@ -168,3 +168,18 @@ def test_no_network_is_one_line(server: Server) -> None:
     assert "Connection refused" in message
     assert "CIFAR10_ARCHIVE" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("url", ["http://[foo", "http://[::1"])
+def test_what_is_no_address_is_said(url: str) -> None:
+    with pytest.raises(UserError, match="not an address"):
+        download(url, 10, lambda path: path)
+
+
+def test_a_password_in_an_address_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"^http://127\.0\.0\.1:9/a\.tar: ") as caught:
+        download("http://me:secret@127.0.0.1:9/a.tar", 10, lambda path: path, retry_seconds=())
+    assert "secret" not in str(caught.value) + "".join(capsys.readouterr())

@@ -283,6 +283,8 @@ def test_names_that_some_systems_take_for_one_folder_are_refused(file: Path, dec
         ("{dropout: 0.3}", "{<<: 5}", "expected a mapping or list of mappings for merging"),
         ("{dropout: 0.3}", "*elsewhere", "found undefined alias 'elsewhere'"),
         ("{dropout: 0.3}", "[" * 5000, "nested too deeply"),
+        ("{dropout: 0.3}", "!!bool foo", "foo"),
+        ("{dropout: 0.3}", '!!int ""', ""),
         ("split:\n", "---\nsplit:\n", "found another document"),
     ],
 )
