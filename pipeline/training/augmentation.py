@@ -29,7 +29,7 @@ def augmented(recipe: Recipe, images: Any, rows: Any, draws: Draws, keys: Any, e
 def _moved(recipe: Recipe, images: Any, rows: Any, draws: Draws, keys: Any, epoch: Any) -> Any:
     """Mirrored and shifted, in the one pass over memory that gathers the batch."""
     _, height, width, channels = images.shape
-    count = len(rows)
+    count = rows.shape[0]
     down, right = (tf.range(size)[None] for size in (height, width))
     if recipe.shift:
         shifts = draws.below(2 * recipe.shift + 1, Use.SHIFT, count, 2) - recipe.shift
@@ -43,7 +43,7 @@ def _moved(recipe: Recipe, images: Any, rows: Any, draws: Draws, keys: Any, epoc
 def _mirrored(recipe: Recipe, rows: Any, draws: Draws, keys: Any, epoch: Any) -> Any:
     """Bool (n,): which images are mirrored."""
     if recipe.flip == "random":
-        return draws.below(2, Use.FLIP, len(rows), 1)[:, 0] == 1
+        return draws.below(2, Use.FLIP, rows.shape[0], 1)[:, 0] == 1
     # The first epoch by chance, and from then on in turn: two epochs show both sides of every image.
     chance = hashed(hashed(tf.cast(rows, tf.uint32) + keys[0]) ^ keys[1])
     return tf.bitwise.bitwise_and(chance + tf.cast(epoch, tf.uint32), tf.constant(1, tf.uint32)) == 1
@@ -57,7 +57,7 @@ def _reflected(places: Any, size: int) -> Any:
 
 def _cut(batch: Any, size: int, draws: Draws) -> Any:
     """``batch`` with a square of ``size`` pixels blanked in each image, its centre anywhere in the image."""
-    count, (height, width) = len(batch), batch.shape[1:3]
+    count, (height, width) = batch.shape[0], batch.shape[1:3]
     within = []
     for axis, extent in enumerate((height, width)):
         first = draws.below(extent, Use.CUTOUT + axis, count, 1) - size // 2

@@ -108,8 +108,10 @@ class Program:
         separate = recipe.average_every or recipe.precision != "float32"
         self._judged = training_form.logits_model(model) if separate else self._model
         # A partial is another function for each program: TensorFlow warns of one that it traces again and again.
-        self.train = tf.function(functools.partial(Program._train, self), jit_compile=structure.xla)
-        self._validate_compiled = tf.function(functools.partial(Program._validate, self))
+        # AutoGraph would read the source of every function on the way: two seconds before the first batch.
+        compiled = functools.partial(tf.function, autograph=False)
+        self.train = compiled(functools.partial(Program._train, self), jit_compile=structure.xla)
+        self._validate_compiled = compiled(functools.partial(Program._validate, self))
 
     @property
     def state(self) -> list[npt.NDArray[np.float32]]:
@@ -144,13 +146,16 @@ class Program:
         the epoch from 0.
         """
         start, end, epoch = span
-        losses, corrects = tf.zeros_like(given.rates), tf.zeros(given.rates.shape, tf.int32)
-        for batch in tf.range(start, end):
+
+        def train(batch: Any, losses: Any, corrects: Any) -> Any:
             loss, correct = self._strategy.run(self._train_batch, (data, order, batch, epoch, given))
             loss = self._strategy.reduce("SUM", loss, axis=None)
             correct = self._strategy.reduce("SUM", correct, axis=None)
             losses = tf.tensor_scatter_nd_update(losses, [[batch]], [loss])
-            corrects = tf.tensor_scatter_nd_update(corrects, [[batch]], [correct])
+            return batch + 1, losses, tf.tensor_scatter_nd_update(corrects, [[batch]], [correct])
+
+        results = (tf.zeros_like(given.rates), tf.zeros(given.rates.shape, tf.int32))
+        _, losses, corrects = tf.while_loop(lambda batch, *_: batch < end, train, (start, *results))
         return losses, corrects
 
     def _train_batch(self, data: tuple[Any, Any], order: Any, batch: Any, epoch: Any, given: Given) -> Any:
@@ -161,10 +166,10 @@ class Program:
         replica, replicas = tf.distribute.get_replica_context(), self._strategy.num_replicas_in_sync
         share = batch_size // replicas
         first = replica.replica_id_in_sync_group * share
-        place, step = batch * batch_size + first, epoch * len(rates) + batch
+        place, step = batch * batch_size + first, epoch * rates.shape[0] + batch
         # The last batch is filled up with images that then count for nothing: every batch has the same shape.
-        counts = tf.cast(place + tf.range(share) < len(labels), tf.float32)
-        total = tf.cast(tf.minimum(batch_size, len(labels) - batch * batch_size), tf.float32)
+        counts = tf.cast(place + tf.range(share) < labels.shape[0], tf.float32)
+        total = tf.cast(tf.minimum(batch_size, labels.shape[0] - batch * batch_size), tf.float32)
         rows = tf.slice(order, [place], [share])
         draws = Draws(keys, step, first)
         pixels, targets = augmentation.augmented(recipe, images, rows, draws, keys, epoch), tf.gather(labels, rows)
@@ -213,14 +218,17 @@ class Program:
 
     def _validate(self, data: tuple[Any, Any], l2: Any) -> Any:
         images, labels = data
-        loss_sum, correct = tf.constant(0.0), tf.constant(0)
-        for start in tf.range(0, len(labels), VALIDATION_BATCH):
+
+        def score(start: Any, loss_sum: Any, correct: Any) -> Any:
             batch_labels = labels[start : start + VALIDATION_BATCH]
             logits = self._judged(images[start : start + VALIDATION_BATCH], training=False)
             loss_sum += tf.reduce_sum(_cross_entropies(batch_labels, logits, 0.0))
-            correct += _correct(batch_labels, logits, 1)
+            return start + VALIDATION_BATCH, loss_sum, correct + _correct(batch_labels, logits, 1)
+
+        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0))
+        _, loss_sum, correct = tf.while_loop(lambda start, *_: start < labels.shape[0], score, begin)
         penalty = self._penalty([variable.value for variable in self._judged.trainable_variables], l2)
-        return loss_sum / len(labels) + penalty, correct / len(labels)
+        return loss_sum / labels.shape[0] + penalty, correct / labels.shape[0]
 
     def _penalty(self, weights: Sequence[Any], l2: Any) -> Any:
         """l2 * sum(w^2) over all ``weights`` that have a penalty.
