@@ -1,6 +1,7 @@
 """Small real things to test on: archives in the official layouts, a git and DVC repository in a temporary folder."""
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import io
@@ -13,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,6 +26,7 @@ from PIL import Image
 from platformdirs import user_cache_path
 
 from pipeline.console import command
+from tests import preloaded
 
 ROOT = Path(__file__).parent.parent
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -43,19 +46,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+@functools.cache
+def environment() -> dict[str, str]:
+    """The variables of all projects."""
+    # Git tells its hooks by variables which repository they serve: here it is this one.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # Without compiled modules, every stage would compile its own anew.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Without one that is shared, every new project would have Matplotlib look for fonts first.
+    variables["MPLCONFIGDIR"] = str(user_cache_path("matplotlib"))
+    programs = [preloaded.start(variables), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return variables | {"PATH": os.pathsep.join(programs)}
+
+
 class Project:
     """A copy of the project in a folder of its own, and the shell in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        # Git tells its hooks by variables which repository they serve: here it is this one.
-        outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        # Without compiled modules, every stage would compile its own anew.
-        outer.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.environment = outer | {"PATH": path, "XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
-        # Without one that is shared, every new project would have Matplotlib look for fonts first.
-        self.environment["MPLCONFIGDIR"] = str(user_cache_path("matplotlib"))
+        self.environment = environment() | {"XDG_CACHE_HOME": str(folder / ".git" / "user-cache")}
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Call a program here; the exit code is the caller's to check."""
@@ -105,22 +114,25 @@ class Project:
         }
         return {stage: paths for stage, paths in changed.items() if paths}
 
+    def params(self) -> dict[str, Any]:
+        """What params.yaml holds."""
+        return dict(yaml.safe_load((self.folder / "params.yaml").read_text()))
+
     def set_params(self, **values: object) -> None:
         """Change leaves of params.yaml: ``set_params(**{"train.epochs": 2})``."""
-        path = self.folder / "params.yaml"
-        params = yaml.safe_load(path.read_text())
+        params = self.params()
         for name, value in values.items():
             *sections, leaf = name.split(".")
             target = params
             for section in sections:
                 target = target[section]
             target[leaf] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
     def keep(self, name: str, *runs: str) -> None:
         """Declare only ``runs`` in the mapping ``name`` of params.yaml."""
         section, leaf = name.split(".")
-        declared = yaml.safe_load((self.folder / "params.yaml").read_text())[section][leaf]
+        declared = self.params()[section][leaf]
         self.set_params(**{name: {run: declared[run] for run in runs}})
 
     def commit(self) -> None:
@@ -149,8 +161,11 @@ def copy_project(folder: Path) -> Project:
     project.keep("ablation.runs", "dropout30", "l2-1e-5")
     project.keep("tune.searches", "broad", "final")
     project.set_params(**{"tune.max_epochs": 3})
-    project.keep("beyond.runs", "conv-5min")
-    project.set_params(**{"beyond.widths": [8], "beyond.epochs": 2, "beyond.runs.conv-5min.epochs": 2})
+    # As the demo has it.
+    small = {"epochs": 10, "batch_size": 100, "precision": "float32", "units": [256, 256], "widths": [8, 16]}
+    convolutional = project.params()["beyond"]["runs"]["conv-5min"]
+    runs = {"conv-5min": {name: value for name, value in convolutional.items() if name not in small}}
+    project.set_params(**{f"beyond.{name}": value for name, value in small.items()}, **{"beyond.runs": runs})
     folds = {f"l2-1e-5-{fold}": {"group": "ablation", "run": "l2-1e-5", "fold": fold, "of": 2} for fold in (1, 2)}
     project.set_params(folds=folds)
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
