@@ -196,7 +196,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         "pipeline/training/program.py",
         EPOCH,
         [
-            ("the filling counts", "place + tf.range(share) < len(labels)", "place + tf.range(share) < 10**9"),
+            ("the filling counts", "place + tf.range(share) < labels.shape[0]", "place + tf.range(share) < 10**9"),
             ("no penalty on the weights", "gradient += 2 * l2[self._penalised.index(index)] * weight", "pass"),
             ("half the penalty's gradient", "2 * l2[self._penalised", "1 * l2[self._penalised"),
             ("the penalty is no part of the loss", "parts.append(l2[index] *", "parts.append(0 * l2[index] *"),

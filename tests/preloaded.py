@@ -1,15 +1,19 @@
 """A `python` for the tests' projects whose stages start at once: they are forked from a process that has the libraries.
 
 Importing TensorFlow, Keras, scikit-learn and Matplotlib takes five to nine seconds of processor, and the tests start
-some two hundred stages. Here one process imports them; a stage is a fork of it with the
-caller's folder, environment and standard streams. Any other program, and a stage with other variables that libraries
-read when they are imported, is executed by the interpreter itself, as everything is where the system is not Linux.
+some two hundred processes that do. Here one process imports them; a fork of it takes the caller's folder, environment
+and standard streams, imports the project's code from that folder, and ends as the caller does, also by a signal. The
+interpreter itself is executed for any other program, where the caller has other variables that libraries read when they
+are imported, another file system or other limits, and always where the system is not Linux.
 """
 
 import atexit
+import contextlib
 import importlib
+import io
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -17,8 +21,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from pipeline.runtime import fingerprints
 
@@ -26,19 +32,28 @@ from pipeline.runtime import fingerprints
 EARLY = ("CUDA", "KERAS", "LANG", "LC_", "LD_", "MALLOC", "MPL", "OMP", "ONEDNN", "PYTHON", "TF_", "XLA")
 
 CLIENT = """#!{python} -IS
-import os, sys
+import os, resource, sys
+words = sys.argv[1:]
 early = {{name: value for name, value in os.environ.items() if name.startswith({names})}}
-if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("pipeline.") or early != {early}:
-    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
-import json, socket
+inherited = [os.readlink("/proc/self/ns/mnt"), *resource.getrlimit(resource.RLIMIT_FSIZE)]
+kind, program, *_ = [*words[words[:1] == ["-u"]:], "", ""]
+ours = kind == "-c" or kind == "-m" and program.startswith("pipeline.")
+if not ours or early != {early} or inherited != {inherited}:
+    os.execv({python!r}, [{python!r}, *words])
+import json, signal, socket
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: server.send(bytes([number])))
     socket.send_fds(server, [b"."], [0, 1, 2])
-    with server.makefile("rw") as stream:
-        stream.write(json.dumps([os.getcwd(), dict(os.environ), sys.argv[2:]]) + chr(10))
-        stream.flush()
-        # Nothing comes from a stage that a signal ended.
-        sys.exit(int(stream.readline() or 1))
+    request = json.dumps([os.getcwd(), dict(os.environ), words]).encode()
+    server.sendall(len(request).to_bytes(4) + request)
+    code = int(server.recv(8))
+if code < 0:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
 """
 
 
@@ -54,7 +69,11 @@ def start(environment: Mapping[str, str]) -> str:
         return made.name
     address, program = f"{made.name}/socket", Path(made.name, "python")
     early = {name: value for name, value in environment.items() if name.startswith(EARLY)}
-    program.write_text(CLIENT.format(python=sys.executable, names=EARLY, early=early, address=address))
+    # What a fork has from the process and not from its caller.
+    inherited = [str(Path("/proc/self/ns/mnt").readlink()), *resource.getrlimit(resource.RLIMIT_FSIZE)]
+    program.write_text(
+        CLIENT.format(python=sys.executable, names=EARLY, early=early, inherited=inherited, address=address)
+    )
     program.chmod(0o700)
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.preloaded", address],
@@ -71,31 +90,33 @@ def start(environment: Mapping[str, str]) -> str:
 
 
 def serve(address: str) -> list[str]:
-    """Fork a process for each stage that is asked for; return in these alone, with the words of the stage."""
+    """Fork a process for each program that is asked for; return in these alone, with the words of the command line."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
-        # Nobody asks how a stage's forerunner ended.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         print("ready", flush=True)
+        # Nobody asks how a forerunner ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
-            if sys.stdin in ready:
+            ready, _, _ = select.select([listener.fileno(), 0], [], [])
+            if 0 in ready:
                 os._exit(0)
             connection, _ = listener.accept()
             if os.fork() == 0:
                 break
             connection.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, descriptors, _, _ = socket.recv_fds(connection, 1, 3)
-    with connection, connection.makefile("rw") as stream:
-        folder, environment, words = json.loads(stream.readline())
+    # A signal to the caller's whole group arrives once, by way of the caller.
+    os.setsid()
+    with connection:
+        _, descriptors, _, _ = socket.recv_fds(connection, 1, 3)
+        size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL))
+        folder, environment, words = json.loads(connection.recv(size, socket.MSG_WAITALL))
         child = os.fork()
         if child:
-            _, status = os.waitpid(child, 0)
-            stream.write(f"{os.WEXITSTATUS(status)}\n" if os.WIFEXITED(status) else "")
-            stream.flush()
-            os._exit(0)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            attend(child, connection)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -106,12 +127,35 @@ def serve(address: str) -> list[str]:
     return list(words)
 
 
+def attend(child: int, caller: socket.socket) -> NoReturn:
+    """Hand the caller's signals on to the process ``child``, and its exit code to the caller, with whom it ends."""
+    ended = os.pidfd_open(child)
+    while ended not in select.select([ended, caller.fileno()], [], [])[0]:
+        signals = caller.recv(1)
+        os.kill(child, signals[0] if signals else signal.SIGKILL)
+        if not signals:
+            break
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(BrokenPipeError):
+        caller.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    # Whatever the stages import, but not the project's own code: each stage imports that of its folder.
+    # Whatever the stages import, but not the project's own code: each imports that of its folder.
     for stage in fingerprints.STAGES:
         importlib.import_module(f"pipeline.{stage}")
     for name in [name for name in sys.modules if name.split(".")[0] == "pipeline"]:
         del sys.modules[name]
-    sys.argv = serve(sys.argv[1])
-    sys.path[0] = str(Path.cwd())
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    words = serve(sys.argv[1])
+    if words[0] == "-u":
+        sys.stdout = io.TextIOWrapper(sys.stdout.detach(), write_through=True)  # type: ignore[union-attr]
+        del words[0]
+    kind, program, *rest = words
+    sys.argv, sys.path[0] = [kind, *rest], str(Path.cwd())
+    if kind == "-c":
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        exec(program, module.__dict__)
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)

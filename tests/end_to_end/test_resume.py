@@ -4,6 +4,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,10 +82,12 @@ def take_outputs(project: Project) -> dict[str, bytes]:
     return taken
 
 
-def start(project: Project, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+def start(
+    project: Project, folder: Path | None = None, python: str = "python", **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # Unbuffered, so that a killed process has said what it did.
-        ["python", "-u", "-c", DRIVER],
+        [python, "-u", "-c", DRIVER],
         cwd=folder or project.folder,
         env=project.environment | environment,
         text=True,
@@ -93,10 +96,10 @@ def start(project: Project, folder: Path | None = None, **environment: str) -> s
     )
 
 
-def start_and_wait(project: Project, states: Path) -> subprocess.Popen[str]:
+def start_and_wait(project: Project, states: Path, python: str = "python") -> subprocess.Popen[str]:
     """Start a process, and return as soon as it has written a checkpoint itself."""
     before = stamps(states)
-    process = start(project)
+    process = start(project, python=python)
     while stamps(states) == before:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -176,7 +179,8 @@ def test_two_processes_on_one_run_are_kept_apart_and_one_elsewhere_is_waited_for
         (elsewhere / name).symlink_to(project.folder / name)
     project.succeed("git", "init", "--quiet", str(elsewhere))
     project.succeed("git", "-C", str(elsewhere), *COMMITTER, "commit", "--quiet", "--allow-empty", "-m", "Empty")
-    first = start_and_wait(project, states)
+    # Not by way of a caller, which would be the one that is stopped.
+    first = start_and_wait(project, states, sys.executable)
     first.send_signal(signal.SIGSTOP)
     second = project.run("python", "-c", DRIVER)
     assert second.returncode == 1

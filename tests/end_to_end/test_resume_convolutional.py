@@ -3,17 +3,17 @@
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, environment
 
 # Trains in the current folder on the small splits of the tests, with a checkpoint after every piece of an epoch.
 DRIVER = """
 import sys
+sys.path.insert(0, sys.argv[3])
 from pipeline.files import dataset
 from pipeline.files.artefacts import write_json
 from pipeline.files.runs import Run
@@ -40,9 +40,9 @@ train_model(Run("beyond", "conv"), 100, network, own, TRAIN, VAL, shared, Observ
 def start(folder: Path, precision: str, cut: str) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, precision, cut],
+        ["python", "-c", DRIVER, precision, cut, str(ROOT)],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "CIFAR10_STATE": str(folder / "state"), "PATH": "/usr/bin:/bin"},
+        env=environment() | {"CIFAR10_STATE": str(folder / "state")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
