@@ -1,7 +1,7 @@
 """Deliberate mistakes in the science of the project: is each noticed by a fast test? Not part of `make test`.
 
 python -m tests.mutations [WORD...] makes each mistake (those whose description holds a word) in a copy of the project,
-runs the tests named beside it, and says which mistakes they did not notice. A quarter of a minute each.
+runs the tests named beside it, and says which mistakes they did not notice.
 """
 
 import shutil
@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.conftest import ROOT, environment
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def mutations() -> list[Mutation]:
     return found
 
 
+PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 # pytest's exit codes where a test fails, or cannot even be collected.
 FAILURES = (1, 2)
 EPOCH = "tests/training/test_epoch.py tests/training/test_recipe.py tests/training/test_program.py"
@@ -540,8 +541,11 @@ def exit_code(tests: str, mutation: Mutation | None = None) -> int:
                     f"{mutation.what}: {mutation.file} has {mutation.old!r} {text.count(mutation.old)} times"
                 )
             path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", *tests.split()]
-        return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode
+        words = ["-x", "-q", "-p", "no:cacheprovider", "-n", "0", *tests.split()]
+        started = subprocess.run(
+            ["python", "-c", PYTEST, *words], cwd=copy, env=environment(), capture_output=True, check=False
+        )
+        return started.returncode
 
 
 def main() -> None:

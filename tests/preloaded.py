@@ -142,10 +142,10 @@ def attend(child: int, caller: socket.socket) -> NoReturn:
 
 
 if __name__ == "__main__":
-    # Whatever the stages import, but not the project's own code: each imports that of its folder.
+    # Whatever the stages import, but not the project's own code: each fork imports that of its folder.
     for stage in fingerprints.STAGES:
         importlib.import_module(f"pipeline.{stage}")
-    for name in [name for name in sys.modules if name.split(".")[0] == "pipeline"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("pipeline", "tests")]:
         del sys.modules[name]
     words = serve(sys.argv[1])
     if words[0] == "-u":

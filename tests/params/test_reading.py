@@ -67,35 +67,43 @@ def others(value: Any) -> list[Any]:
     return ["other text" if isinstance(value, str) else 1.2345e-05]
 
 
+def sections(text: str) -> Iterator[str]:
+    """The text of each section up to the name of the next, because comments between them belong to the former."""
+    lines = text.splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if line[0].isalpha()]
+    for start, following in pairwise([*starts, len(lines)]):
+        yield "".join(lines[start : following + 1])
+
+
 def test_a_change_by_dvc_touches_only_the_lines_of_its_value() -> None:
     """Of every value of params.yaml; reading and writing are the two halves of modify_yaml, reading once for all."""
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    content = parse_yaml_for_update(text, "params.yaml")
-    before = text.splitlines()
     wrong, changed = [], 0
-    for names, old in leaves(yaml.safe_load(text)):
-        *sections, leaf = names
-        section = content
-        for name in sections:
-            section = section[name]
-        # Its lines are from first up to last, which is the first that is not.
-        first = section.lc.key(leaf)[0]
-        last = first + 1 + (len(old) if isinstance(old, list) else 0)
-        kept = section[leaf]
-        for new in others(old):
-            section[leaf] = new
-            after = dumps_yaml(content).splitlines()
-            end = len(after) - (len(before) - last)
-            beside = yaml.safe_load(before[first]).popitem()[1]
-            expected = beside | {leaf: new} if isinstance(beside, dict) else new
-            own = yaml.safe_load("\n".join(after[first:end])).popitem()[1]
-            if (after[:first], own, after[end:]) != (before[:first], expected, before[last:]):
-                wrong.append(f"{'.'.join(names)} as {new}")
-            changed += 1
-        section[leaf] = kept
+    for text in sections((ROOT / "params.yaml").read_text(encoding="utf-8")):
+        content = parse_yaml_for_update(text, "params.yaml")
+        before = text.splitlines()
+        for names, old in leaves(yaml.safe_load(text)):
+            *parents, leaf = names
+            section = content
+            for name in parents:
+                section = section[name]
+            # Its lines are from first up to last, which is the first that is not.
+            first = section.lc.key(leaf)[0]
+            last = first + 1 + (len(old) if isinstance(old, list) else 0)
+            kept = section[leaf]
+            for new in others(old) if parents else []:
+                section[leaf] = new
+                after = dumps_yaml(content).splitlines()
+                end = len(after) - (len(before) - last)
+                beside = yaml.safe_load(before[first]).popitem()[1]
+                expected = beside | {leaf: new} if isinstance(beside, dict) else new
+                own = yaml.safe_load("\n".join(after[first:end])).popitem()[1]
+                if (after[:first], own, after[end:]) != (before[:first], expected, before[last:]):
+                    wrong.append(f"{'.'.join(names)} as {new}")
+                changed += 1
+            section[leaf] = kept
+        assert dumps_yaml(content) == text
     assert wrong == []
     assert changed > 200
-    assert dumps_yaml(content) == text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from pipeline import fingerprint
 from pipeline.files.errors import UserError
 from pipeline.runtime import fingerprints, sources
-from tests.conftest import ROOT
+from tests.conftest import ROOT, environment
 
 STAGES = fingerprints.STAGES
 # They read parameters, fetch archives, keep processes apart or show what goes on, and change no byte of a result.
@@ -85,8 +85,8 @@ print(json.dumps(found))
 
 
 def test_what_is_said_to_be_executed_is_what_python_imports() -> None:
-    words = [sys.executable, "-c", LISTING, *STAGES]
-    ended = subprocess.run(words, cwd=ROOT, text=True, capture_output=True, check=True)
+    words = ["python", "-c", LISTING, *STAGES]
+    ended = subprocess.run(words, cwd=ROOT, env=environment(), text=True, capture_output=True, check=True)
     assert {stage: sources.executed(f"pipeline.{stage}") for stage in STAGES} == json.loads(ended.stdout)
 
 
