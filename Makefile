@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro demo review plots tune-worker tidy clean-state test test-fast bench lint lock
+.PHONY: help repro plan queue demo review plots tune-worker tidy clean-state test test-fast bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -17,8 +17,15 @@ help:  ## list these targets
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-repro: .venv/installed  ## run every stage that is stale
-	dvc repro
+# JOBS=N or auto: N stages beside each other. SCHEDULER=tcp://...: on the workers of a Dask cluster.
+repro: .venv/installed  ## run every stage that is stale; with JOBS or SCHEDULER beside each other
+	$(if $(JOBS)$(SCHEDULER),@python -m tools.parallel "$(or $(JOBS),auto)" $(SCHEDULER),dvc repro)
+
+plan: .venv/installed  ## say what is stale and why, and what running it takes
+	@python -m tools.plan "$(or $(JOBS),auto)"
+
+queue: .venv/installed  ## run the queued experiments, as many beside each other as JOBS says or the cores allow
+	@jobs=$$(python -m tools.jobs "$(or $(JOBS),auto)") && dvc queue start -j "$$jobs"
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
 	@tools/demo
@@ -62,7 +69,7 @@ lint: .venv/installed  ## check style and types
 	mypy
 
 lock:  ## pin all dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --extra cluster --extra dev --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --upgrade -o requirements.lock
-	uv pip compile pyproject.toml --extra dev --extra gpu --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --extra cluster --extra dev --extra gpu --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet -c requirements.lock -o requirements-gpu.lock

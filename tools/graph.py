@@ -1,0 +1,132 @@
+"""DVC's graph of stages: loaded once, asked what is stale."""
+
+import logging
+from collections.abc import Mapping
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc_data.hashfile.hash_info import HashInfo
+
+from pipeline.files.errors import UserError
+
+
+class Graph:
+    """The stages of dvc.yaml by name, in the order in which DVC runs them.
+
+    ``needs`` has the stages that each one depends on directly. Raises :class:`UserError` where DVC cannot load them.
+    """
+
+    def __init__(self) -> None:
+        # Else it tells of each stage that could come from the run cache.
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        try:
+            self._repo = Repo(_wait_for_lock=True)
+            with lock_repo(self._repo):
+                graph = get_active_graph(self._repo.index.graph)
+                order = plan_repro(graph, self._repo.stage.collect("dvc.yaml"))
+        except DvcException as error:
+            raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
+        self._stages: dict[str, Any] = {stage.addressing: stage for stage in order}
+        self.needs: Mapping[str, frozenset[str]] = {
+            stage.addressing: frozenset(needed.addressing for needed in graph.successors(stage)) for stage in order
+        }
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return Path(self._repo.root_dir)
+
+    @property
+    def temporary(self) -> Path:
+        """The folder of DVC's own temporary files, which git ignores."""
+        return Path(self._repo.tmp_dir)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of DVC's cache, where its run cache lies too."""
+        return Path(self._repo.cache.legacy.path)
+
+    @cached_property
+    def followers(self) -> Mapping[str, frozenset[str]]:
+        """The stages that depend on each one directly."""
+        return {name: frozenset(other for other in self.needs if name in self.needs[other]) for name in self.needs}
+
+    def after(self, names: set[str]) -> set[str]:
+        """``names`` and all stages that depend on them, directly or not."""
+        found, waiting = set(names), list(names)
+        while waiting:
+            new = self.followers[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    def changed(self, name: str) -> bool:
+        """Whether DVC would run the stage, by what lies in the work tree now.
+
+        Raises :class:`BusyError` while another process writes what the stage reads or makes.
+        """
+        try:
+            with lock_repo(self._repo):
+                return bool(self._stages[name].changed())
+        except LockError as error:
+            raise BusyError(" ".join(str(error).split())) from None
+
+    def reasons(self, name: str) -> list[str]:
+        """Why the stage is stale, a phrase each; none where it is not. Raises :class:`BusyError` as :meth:`changed`."""
+        try:
+            with lock_repo(self._repo):
+                entries = self._stages[name].status().get(name, [])
+        except LockError as error:
+            raise BusyError(" ".join(str(error).split())) from None
+        return [reason for entry in entries for reason in _phrases(entry)]
+
+    def cached(self, name: str) -> bool:
+        """Whether DVC would take what the stage gives from its run cache, by its dependencies as they are now."""
+        stage = copy(self._stages[name])
+        stage.deps, stage.outs = ([copy(entry) for entry in entries] for entries in (stage.deps, stage.outs))
+        # What dvc.lock says belongs to other dependencies, which are about to be replaced.
+        for out in stage.outs:
+            out.hash_info = HashInfo()
+        try:
+            with lock_repo(self._repo):
+                stage.save_deps()
+                self._repo.stage_cache.restore(stage, dry=True)
+        except DvcException:
+            # Its dependencies do not exist yet, it has never run so, or its outputs have left the cache.
+            return False
+        return True
+
+    def words(self, name: str) -> list[str]:
+        """What the stage calls after ``python -m pipeline.``: its kind, then its run and seed."""
+        return str(self._stages[name].cmd).split()[2:]
+
+    def in_run_cache(self, name: str) -> bool:
+        """Whether DVC can keep what the stage gives in its run cache: all its plain outputs are in the cache."""
+        return all(out.use_cache or out.metric or out.plot for out in self._stages[name].outs)
+
+    def recorded_bytes(self, name: str) -> int | None:
+        """The size of what the stage gave last, by dvc.lock; None where it has not run."""
+        sizes = [out.meta.size if out.meta else None for out in self._stages[name].outs]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+class BusyError(Exception):
+    """Another process of DVC works on the same files."""
+
+
+def _phrases(entry: Any) -> list[str]:
+    """What DVC says of one stage: a word, or a mapping from a kind of change to paths, or to parameters of a file."""
+    if not isinstance(entry, dict):
+        return ["its definition in dvc.yaml changed" if entry == "changed checksum" else str(entry)]
+    found = []
+    for changes in entry.values():
+        for path, change in changes.items():
+            names = change.items() if isinstance(change, dict) else [(path, change)]
+            found += [f"{name} {'is missing' if how == 'deleted' else how}" for name, how in names]
+    return found

@@ -1,0 +1,97 @@
+"""What a person sees while stages run beside each other: one live screen, or on a pipe a line for each that ends."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tools.estimate import spoken
+
+# At most so many running stages have a line of their own.
+_ROWS = 24
+
+
+@dataclass
+class State:
+    """Where the stages are. ``running`` has of each its latest line and the time at which it began."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    waiting: int = 0
+    running: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    seconds_left: float | None = None
+
+    @property
+    def summary(self) -> str:
+        """All in one line."""
+        parts = [f"{self.done} of {self.total} stages done", f"{len(self.running)} running", f"{self.waiting} waiting"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        left = [f"about {spoken(self.seconds_left)} left"] if self.seconds_left is not None else []
+        return "; ".join([", ".join(parts), *left])
+
+
+class Screen:
+    """Shows a :class:`State` while it is entered."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def say(self, message: str) -> None:
+        """Print a line that stays."""
+        self._console.print(message, markup=False)
+
+    def ended(self, name: str, how: str, state: State) -> None:
+        """A stage has ended; on a pipe, where nothing is live, the line also says where all are."""
+        place = f"[{state.done + state.failed}/{state.total}] "
+        left = (
+            "" if self._console.is_terminal or state.seconds_left is None else f"; {state.summary.partition('; ')[2]}"
+        )
+        self.say(f"{place}{name}: {how}{left}")
+
+    def show(self, state: State) -> None:
+        """Draw the state; nothing on a pipe."""
+        if not self._console.is_terminal:
+            return
+        table = Table.grid(padding=(0, 2))
+        for column in ("stage", "for", "latest"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        now = time.monotonic()
+        rows = sorted(state.running.items(), key=lambda entry: entry[1][1])
+        for name, (line, began) in rows[:_ROWS]:
+            table.add_row(name, spoken(now - began), latest(line))
+        if len(rows) > _ROWS:
+            table.add_row(f"and {len(rows) - _ROWS} more", "", "")
+        whole = Table.grid()
+        whole.add_row(state.summary)
+        whole.add_row(table)
+        self._live.update(whole, refresh=True)
+
+
+def latest(line: str) -> str:
+    """A stage's latest line without the title that begins it, which the screen has already."""
+    found = re.search(r"(epoch|trial) \d+(/| of )\d+.*", line)
+    return found[0] if found else line
+
+
+def progress(line: str) -> float | None:
+    """The fraction that is done by a stage's latest line, between 0 and 1; None where it does not say so."""
+    found = re.search(r"(?:epoch|trial) (\d+)(?:/| of )(\d+)", line)
+    return min(1.0, int(found[1]) / int(found[2])) if found and int(found[2]) else None

@@ -1,0 +1,89 @@
+"""What a stage multiplies, counted from params.yaml before anything is trained and without TensorFlow."""
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from pipeline.files.artefacts import read_json
+from pipeline.images import catalogue
+from pipeline.params import runs
+from pipeline.params.reading import Params
+from pipeline.params.runs import ConvolutionalNetwork, Network
+from pipeline.params.search import SearchParams
+
+_INPUTS = 32 * 32 * 3
+_PREPARED = Path("data/prepared")
+_CATALOGUE = Path("pipeline/images/catalogue.yaml")
+
+
+def multiply_adds(network: Network, classes: int) -> int:
+    """Multiplications with addition that one image costs in training, as :mod:`pipeline.networks.cost` counts them."""
+    if isinstance(network, ConvolutionalNetwork):
+        layers, fixed = _convolutions(network, classes), network.whitening
+    else:
+        widths = [_INPUTS, *network.units, classes]
+        layers, fixed = [before * after for before, after in pairwise(widths)], False
+    # Forward, and backward for kernel and input; nobody asks for the gradient of the image, nor for one of a kernel
+    # that is fixed, or of the input of the layer after it.
+    total = 3 * sum(layers) - layers[0]
+    return total - layers[0] - layers[1] if fixed else total
+
+
+def _convolutions(network: ConvolutionalNetwork, classes: int) -> list[int]:
+    channels, side = 2 * 2 * 2 * 3, 31
+    layers = [2 * 2 * 3 * channels * side * side]
+    for width in network.widths:
+        layers.append(9 * channels * width * side * side)
+        channels, side = width, side // 2
+        layers.append(9 * width * width * side * side)
+    return [*layers, channels * classes]
+
+
+def data_set(params: Params) -> tuple[int, int] | None:
+    """How many training images and how many classes there are; None where neither data/ nor the catalogue says so."""
+    try:
+        if read_json(Path("metrics/dataset.json"))["dataset"] == params.fetch.dataset:
+            labels = np.load(_PREPARED / "train" / "labels.npy", mmap_mode="r")
+            return len(labels), len(read_json(_PREPARED / "class_names.json"))
+    except (OSError, ValueError, KeyError, json.JSONDecodeError):
+        # Not fetched yet, or being written: the catalogue says it too.
+        pass
+    entry = catalogue.read(_CATALOGUE).get(params.fetch.dataset)
+    if entry is None or entry.images_per_class is None:
+        return None
+    classes = len(entry.class_names)
+    return round(entry.images_per_class["train"] * classes * (1 - params.split.validation_fraction)), classes
+
+
+def of_stage(words: Sequence[str], params: Params, data: tuple[int, int] | None) -> int | None:
+    """What the stage that is called with ``words`` (its kind, run, seed) multiplies at most; None: no training stage.
+
+    ``data`` is what :func:`data_set` says. Of a search it is the mean network of its space for all planned epochs.
+    """
+    if data is None:
+        return None
+    images, classes = data
+    kind, name = words[0], words[1] if len(words) > 1 else ""
+    if kind in ("tune", "winner"):
+        search = params.tune.searches[name]
+        epochs = search.planned_epochs if kind == "tune" else search.max_epochs
+        return round(_mean_of_space(search, classes) * epochs * images)
+    if kind not in runs.SECTION_OF:
+        return None
+    run = runs.find(params, kind, kind if len(words) == 2 else name)
+    network, recipe = runs.trained(params, run)
+    return multiply_adds(network, classes) * recipe.epochs * images
+
+
+def _mean_of_space(search: SearchParams, classes: int) -> float:
+    means = []
+    for layers in search.layers:
+        axes = (search.space[f"units_{layer}"] for layer in range(1, layers + 1))
+        units = tuple(round(math.fsum(axis.limits) / 2) for axis in axes)
+        means.append(multiply_adds(runs.uniform(units), classes))
+    return fmean(means)
