@@ -64,7 +64,8 @@ class Cluster:
         """A future of the stage, and the addresses of the workers that may run it."""
         workers = list(self._accepted())
         future = self._client.submit(
-            cluster_worker.run_stage,
+            # A lambda travels as it is, a function of a module by its name.
+            lambda stage, needs: cluster_worker.run_stage(stage, needs),
             stage,
             sorted(self._graph.needs[stage]),
             key=f"{stage}-{uuid.uuid4().hex}",

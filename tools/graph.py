@@ -84,6 +84,8 @@ class Graph:
                 entries = self._stages[name].status().get(name, [])
         except LockError as error:
             raise BusyError(" ".join(str(error).split())) from None
+        if entries and not any(out.hash_info for out in self._stages[name].outs):
+            return ["has not run yet"]
         return [reason for entry in entries for reason in _phrases(entry)]
 
     def cached(self, name: str) -> bool:

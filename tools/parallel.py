@@ -81,10 +81,11 @@ def main(*words: str) -> None:
         where: AbstractContextManager[Place] = nullcontext(here)
         if len(words) > 1:
             where = cluster.connected(words[1], graph, params.train, here.start, screen.say)
-        elif warning := jobs.crowd(count, params.train.threads):
-            screen.say(warning)
         with where as place, stop_request() as stop:
-            result = Runner(graph, place, screen, estimate_of(graph, params)).run(stop)
+            runner = Runner(graph, place, screen, estimate_of(graph, params))
+            if place is here and runner.waiting and (warning := jobs.crowd(count, params.train.threads)):
+                screen.say(warning)
+            result = runner.run(stop)
     tell(result, graph, time.monotonic() - began, screen)
     if result.stopped is not None:
         raise Stopped(result.stopped, "stopped; the same command continues where the stages were")

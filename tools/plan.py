@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from statistics import fmean
 
 from pipeline.console import command
-from pipeline.images import catalogue
 from pipeline.params import reading
 from pipeline.params.reading import Params
 from pipeline.reporting.markdown import table
-from tools import estimate, jobs
+from tools import estimate, jobs, work
 from tools.estimate import spoken
 from tools.graph import BusyError, Graph
 from tools.parallel import estimate_of
@@ -65,16 +63,15 @@ def disk(graph: Graph, names: Collection[str]) -> str:
     total, unknown = 0.0, 0
     for name in names:
         alike = [size for other, size in recorded.items() if other.partition("@")[0] == name.partition("@")[0]]
-        size: float | None = recorded[name] if name in recorded else fmean(alike) if alike else None
-        total += size or 0
-        unknown += size is None
+        total += recorded[name] if name in recorded else fmean(alike or [0])
+        unknown += not alike
     text = f"about {total / 1e6:,.0f} MB in the work tree, and in DVC's cache again unless it links"
     return f"{text}; of {unknown} stages that never ran it is not known" if unknown else text
 
 
 def download(params: Params, fetches: bool) -> str:
     """What fetch will download."""
-    entry = catalogue.read(Path("pipeline/images/catalogue.yaml")).get(params.fetch.dataset)
+    entry = work.known(params)
     if not fetches or entry is None or entry.address is None:
         return "none"
     if os.environ.get(_ARCHIVE):

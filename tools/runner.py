@@ -69,8 +69,8 @@ class Runner:
         self.result = Result()
         # Asked once: all others are up to date, whatever happens to these.
         self._asked = {name for name in graph.needs if self._stale(name) is not False}
-        self._waiting = graph.after(self._asked)
-        self._total = len(self._waiting)
+        self.waiting = graph.after(self._asked)
+        self._total = len(self.waiting)
         self._ended: set[str] = set()
         self._known = outlook.seconds
 
@@ -78,7 +78,7 @@ class Runner:
         """Run what is stale and what follows it; return when all have ended, or a signal has stopped them."""
         shown = 0.0
         with self._screen:
-            while self._waiting or self._running:
+            while self.waiting or self._running:
                 if stop.number is not None:
                     self._stop(stop.number)
                     stop.number = None
@@ -113,19 +113,19 @@ class Runner:
     def _start_ready(self) -> None:
         """Start stages whose predecessors have ended, those with the longest way to the end first."""
         free = self._place.jobs - len(self._running)
-        ready = [name for name in self._waiting if not self._graph.needs[name] & (self._waiting | set(self._running))]
+        ready = [name for name in self.waiting if not self._graph.needs[name] & (self.waiting | set(self._running))]
         if not ready:
             return
-        paths = estimate.longest_paths(self._graph.needs, {name: self._known(name) for name in self._waiting})
+        paths = estimate.longest_paths(self._graph.needs, {name: self._known(name) for name in self.waiting})
         for name in sorted(ready, key=lambda name: (-paths[name], name)):
             # Its predecessors may have come out as they were.
             known = name in self._asked and not self._graph.needs[name] & self._ended and name not in self._busy
             stale = True if known else self._stale(name)
             if stale is False:
-                self._waiting.remove(name)
+                self.waiting.remove(name)
                 self._end(name, self.result.unchanged, "unchanged")
             elif stale and free > 0:
-                self._waiting.remove(name)
+                self.waiting.remove(name)
                 if self._graph.cached(name):
                     self._estimate.cached.add(name)
                 self._running[name] = self._place.start(name), time.monotonic()
@@ -151,10 +151,10 @@ class Runner:
             how = f"ran for {spoken(seconds)}" if ran else "taken from the run cache"
             self._end(name, self.result.ran if ran else self.result.cached, how)
         elif self.result.stopped is None:
-            self.result.failed[name] = running.failure()
-            for follower in self._graph.after({name}) & self._waiting:
+            self.result.failed[name] = " ".join(running.failure().split())
+            for follower in self._graph.after({name}) & self.waiting:
                 self.result.left_out[follower] = name
-                self._waiting.remove(follower)
+                self.waiting.remove(follower)
             self._screen.ended(name, f"failed: {self.result.failed[name]}", self._state())
 
     def _end(self, name: str, among: list[str], how: str) -> None:
@@ -173,12 +173,12 @@ class Runner:
     def _state(self) -> State:
         running = {name: (running.line(), began) for name, (running, began) in self._running.items()}
         left = {name: self._left(name, line, began) for name, (line, began) in running.items()}
-        seconds = {name: self._known(name) for name in self._waiting}
+        seconds = {name: self._known(name) for name in self.waiting}
         return State(
             total=self._total,
             done=len(self._ended),
             failed=len(self.result.failed),
-            waiting=len(self._waiting),
+            waiting=len(self.waiting),
             running=running,
             seconds_left=estimate.duration(self._graph.needs, seconds, self._place.jobs, left),
         )

@@ -23,7 +23,7 @@ from filelock import FileLock
 # Seconds in which a stage that was asked to stop saves its state, before it is killed.
 GRACE_SECONDS = 20.0
 # A stage that was asked to stop while it was starting did not hear it.
-_REPEAT_SECONDS = 1.0
+_REPEAT_SECONDS = 2.0
 _TAIL_BYTES = 4096
 
 
@@ -101,6 +101,8 @@ class StageProcess:
         self._last_signal = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+            # One that is suspended would hear of it too late.
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def _group_alive(self) -> bool:
         try:

@@ -18,7 +18,7 @@ from pipeline.params.search import SearchParams
 
 _INPUTS = 32 * 32 * 3
 _PREPARED = Path("data/prepared")
-_CATALOGUE = Path("pipeline/images/catalogue.yaml")
+_CATALOGUE = Path(catalogue.__file__).with_suffix(".yaml")
 
 
 def multiply_adds(network: Network, classes: int) -> int:
@@ -44,6 +44,11 @@ def _convolutions(network: ConvolutionalNetwork, classes: int) -> list[int]:
     return [*layers, channels * classes]
 
 
+def known(params: Params) -> catalogue.Entry | None:
+    """What the catalogue says of the data set that is chosen; None for images of the user's own."""
+    return catalogue.read(_CATALOGUE).get(params.fetch.dataset)
+
+
 def data_set(params: Params) -> tuple[int, int] | None:
     """How many training images and how many classes there are; None where neither data/ nor the catalogue says so."""
     try:
@@ -53,7 +58,7 @@ def data_set(params: Params) -> tuple[int, int] | None:
     except (OSError, ValueError, KeyError, json.JSONDecodeError):
         # Not fetched yet, or being written: the catalogue says it too.
         pass
-    entry = catalogue.read(_CATALOGUE).get(params.fetch.dataset)
+    entry = known(params)
     if entry is None or entry.images_per_class is None:
         return None
     classes = len(entry.class_names)
@@ -65,7 +70,7 @@ def of_stage(words: Sequence[str], params: Params, data: tuple[int, int] | None)
 
     ``data`` is what :func:`data_set` says. Of a search it is the mean network of its space for all planned epochs.
     """
-    if data is None:
+    if data is None or not words:
         return None
     images, classes = data
     kind, name = words[0], words[1] if len(words) > 1 else ""
