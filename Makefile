@@ -19,7 +19,7 @@ help:  ## list these targets
 
 # JOBS=N or auto: N stages beside each other. SCHEDULER=tcp://...: on the workers of a Dask cluster.
 repro: .venv/installed  ## run every stage that is stale; with JOBS or SCHEDULER beside each other
-	$(if $(JOBS)$(SCHEDULER),@python -m tools.parallel "$(or $(JOBS),auto)" $(SCHEDULER),dvc repro)
+	$(if $(JOBS)$(SCHEDULER),@python -m tools.parallel "$(or $(JOBS),auto)" $(if $(SCHEDULER),"$(SCHEDULER)"),dvc repro)
 
 plan: .venv/installed  ## say what is stale and why, and what running it takes
 	@python -m tools.plan "$(or $(JOBS),auto)"

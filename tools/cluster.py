@@ -44,6 +44,7 @@ class Cluster:
         self._refusals: dict[str, str | None] = {}
         self._known: dict[str, Mapping[str, Any]] = {}
         self._listed = -math.inf
+        self._had_jobs = False
         self._lines: dict[str, str] = {}
         # Stages that are being taken from the run cache here.
         self.arriving: set[str] = set()
@@ -54,7 +55,11 @@ class Cluster:
     @property
     def jobs(self) -> int:
         """How many stages the accepted workers run beside each other, by their threads and resources."""
-        return sum(self._room(worker) for worker in self._accepted().values())
+        jobs = sum(self._room(worker) for worker in self._accepted().values())
+        if not jobs and self._had_jobs:
+            self._say("warning: no worker is left that can be used; waiting for one")
+        self._had_jobs = jobs > 0
+        return jobs
 
     def start(self, stage: str) -> Running:
         """Hand a stage to a worker; one that the run cache cannot keep runs here."""

@@ -92,8 +92,7 @@ class Runner:
                 if time.monotonic() - shown >= _SHOW_SECONDS:
                     self._screen.show(self._state())
                     shown = time.monotonic()
-                if self._running or self._busy:
-                    time.sleep(_POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)
         return self.result
 
     def _stale(self, name: str) -> bool | None:
@@ -114,7 +113,7 @@ class Runner:
         """Start stages whose predecessors have ended, those with the longest way to the end first."""
         free = self._place.jobs - len(self._running)
         ready = [name for name in self.waiting if not self._graph.needs[name] & (self.waiting | set(self._running))]
-        if not ready:
+        if not ready or free <= 0:
             return
         paths = estimate.longest_paths(self._graph.needs, {name: self._known(name) for name in self.waiting})
         for name in sorted(ready, key=lambda name: (-paths[name], name)):
@@ -124,13 +123,13 @@ class Runner:
             if stale is False:
                 self.waiting.remove(name)
                 self._end(name, self.result.unchanged, "unchanged")
-            elif stale and free > 0:
+            elif stale:
                 self.waiting.remove(name)
                 if self._graph.cached(name):
                     self._estimate.cached.add(name)
                 self._running[name] = self._place.start(name), time.monotonic()
                 free -= 1
-            if free <= 0:
+            if not free:
                 return
 
     def _collect(self, name: str) -> None:

@@ -151,7 +151,9 @@ def test_workers_that_would_give_other_bytes_or_meet_in_no_cache_are_refused_wit
     assert nobody.stderr.count("\n") == 1
 
 
-def test_a_cluster_without_room_for_a_stage_is_named(clean: Project, clones: list[Project], scheduler: str, dask: Start) -> None:
+def test_a_cluster_without_room_for_a_stage_is_named(
+    clean: Project, clones: list[Project], scheduler: str, dask: Start
+) -> None:
     dask(clones[0].folder, "worker", scheduler, "--no-nanny", "--nthreads", "1")
     wait_until(lambda: any("Registered to" in log.read_text() for log in clean.folder.parent.glob("*.log")))
     ended = parallel(clean, "auto", scheduler)
@@ -159,5 +161,3 @@ def test_a_cluster_without_room_for_a_stage_is_named(clean: Project, clones: lis
     assert ended.stderr == (
         "parallel: SCHEDULER: no worker offers what a stage needs: --resources threads=1, or a multiple\n"
     )
-
-

@@ -258,6 +258,19 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def test_jobs_follow_the_cores_that_a_process_may_use(tmp_path: Path) -> None:
+    toy = Toy(tmp_path / "toy", {"a": []})
+    for threads, jobs in ((1, "2\n"), (2, "1\n"), (0, "1\n")):
+        toy.set_params(**{"train.threads": threads})
+        assert toy.run("taskset", "-c", "0,1", "python", "-m", "tools.jobs", "auto").stdout == jobs
+    toy.set_params(**{"train.threads": 2})
+    crowded = toy.run("taskset", "-c", "0", "python", "-m", "tools.jobs", "2")
+    assert crowded.stdout == "2\n"
+    assert crowded.stderr == (
+        "warning: 2 jobs with train.threads 2 want 4 cores, and 1 are here: they slow each other down\n"
+    )
+
+
 def test_the_plan_names_what_is_stale_and_why_and_what_it_takes(tmp_path: Path) -> None:
     toy = Toy(tmp_path / "toy", DIAMOND)
     plan = toy.succeed("python", "-m", "tools.plan", "2")
@@ -279,7 +292,7 @@ def test_the_plan_names_what_is_stale_and_why_and_what_it_takes(tmp_path: Path) 
 
 
 # A run of seconds, which writes a checkpoint when it is asked to stop.
-LONG = {"network": "dense", "units": [32], "epochs": 3000, "precision": "float32", "dropout": 0.2}
+LONG = {"network": "dense", "units": [32], "epochs": 1200, "precision": "float32", "dropout": 0.2}
 
 
 def outputs(project: Project) -> dict[str, Any]:

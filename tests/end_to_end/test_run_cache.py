@@ -1,5 +1,6 @@
 """Nothing is trained twice: DVC's run cache brings back what was trained once, here and elsewhere."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,26 @@ def test_a_run_that_hits_its_time_limit_is_continued_by_another_clone(clean: Pro
     second.run("dvc", "pull", "--run-cache", "--allow-missing")
     output = second.succeed("dvc", "repro", "--pull", "evaluate@baseline")
     assert not any(stage.startswith("baseline") for stage in stages_run(output))
+
+
+def test_clones_that_share_nothing_bring_their_caches_together(clean: Project, tmp_path: Path) -> None:
+    """By the recipe of docs/machines.md; where there is no rsync, with cp."""
+    clean.set_params(**{"train.seeds": [7]})
+    clean.commit()
+    clean.succeed("git", "clone", "--quiet", str(clean.folder), str(tmp_path / "study"))
+    other = Project(tmp_path / "study")
+    assert "baseline@7" in stages_run(other.succeed("dvc", "repro", "baseline@7"))
+    assert stages_run(clean.succeed("dvc", "repro", "regularise@7")) == {"regularise@7"}
+    (recipe,) = (line for line in (ROOT / "docs/machines.md").read_text().splitlines() if line.startswith("rsync"))
+    command = recipe.partition("#")[0].replace("other:study", str(other.folder))
+    if shutil.which("rsync") is None:
+        command = f"cp -R --no-clobber {other.folder}/.dvc/cache/. .dvc/cache"
+    clean.succeed("sh", "-ec", command)
+    output = clean.succeed("dvc", "repro", "baseline@7", "regularise@7")
+    assert stages_run(output) == set()
+    assert cached(output) == {"baseline@7"}
+    model = "models/baseline/seed-7.keras"
+    assert (clean.folder / model).read_bytes() == (other.folder / model).read_bytes()
 
 
 def test_two_branches_that_both_trained_are_merged_by_the_recipe_of_the_readme(clean: Project) -> None:
