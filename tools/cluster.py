@@ -2,6 +2,7 @@
 
 import logging
 import math
+import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,9 +66,11 @@ class Cluster:
         """Hand a stage to a worker; one that the run cache cannot keep runs here."""
         return RemoteStage(self, stage) if self._graph.in_run_cache(stage) else self._start(stage)
 
-    def submit(self, stage: str) -> tuple[Any, list[str]]:
-        """A future of the stage, and the addresses of the workers that may run it."""
+    def submit(self, stage: str) -> tuple[Any, list[str]] | None:
+        """A future of the stage, and the addresses of the workers that may run it; None while there is no worker."""
         workers = list(self._accepted())
+        if not workers:
+            return None
         future = self._client.submit(
             # A lambda travels as it is, a function of a module by its name.
             lambda stage, needs: cluster_worker.run_stage(stage, needs),
@@ -112,7 +115,13 @@ class Cluster:
         """Whether a worker is like this clone; of one that is not, it is said once."""
         if address not in self._refusals:
             try:
-                theirs = self._client.run(cluster_worker.identity, _LIBRARIES, self._token, workers=[address])[address]
+                python = self._client.get_versions()["workers"][address]["host"]["python"].split(".")[:2]
+                if python != list(platform.python_version_tuple()[:2]):
+                    # It could not read what identity is made of.
+                    theirs = {"folder": address, "Python": ".".join(python)}
+                else:
+                    found = self._client.run(cluster_worker.identity, _LIBRARIES, self._token, workers=[address])
+                    theirs = found[address]
             except (OSError, KeyError):
                 # It has gone.
                 return False
@@ -140,7 +149,7 @@ class RemoteStage:
 
     def __init__(self, cluster: Cluster, stage: str) -> None:
         self._cluster, self._stage = cluster, stage
-        self._future, self._workers = cluster.submit(stage)
+        self._task = cluster.submit(stage)
         self._result: dict[str, Any] = {}
         self._local: Running | None = None
         self._stopped = False
@@ -154,18 +163,22 @@ class RemoteStage:
             return code
         if self._stopped:
             return _CALLED_OFF
-        match self._future.status:
+        if self._task is None:
+            self._task = self._cluster.submit(self._stage)
+            return None
+        future, workers = self._task
+        match future.status:
             case "pending":
-                if not self._cluster.alive(self._workers):
-                    self._future.cancel()
-                    self._future, self._workers = self._cluster.submit(self._stage)
+                if not self._cluster.alive(workers):
+                    future.cancel()
+                    self._task = None
             case "finished":
-                self._result = self._result or self._future.result()
+                self._result = self._result or future.result()
                 if self._result["code"]:
                     return int(self._result["code"])
                 self._local = self._cluster.arrive(self._stage)
             case status:
-                error = self._future.exception() if status == "error" else f"its task was {status}"
+                error = future.exception() if status == "error" else f"its task was {status}"
                 self._result = {"failure": f"{type(error).__name__}: {error}", "log": "", "ran": False}
                 return _LOST
         return None
@@ -175,7 +188,8 @@ class RemoteStage:
         self._stopped = True
         if self._local is not None:
             self._local.stop(number)
-        self._future.cancel()
+        if self._task is not None:
+            self._task[0].cancel()
 
     def line(self) -> str:
         """The latest line that it has printed on its worker."""

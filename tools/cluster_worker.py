@@ -30,7 +30,7 @@ def identity(libraries: Sequence[str], token: str) -> dict[str, str]:
     ``libraries`` are the distributions whose versions count, and ``token`` is a file in the caller's cache.
     """
     folder = Path.cwd()
-    found = {"folder": f"{platform.node()}:{folder}"}
+    found = {"folder": f"{platform.node()}:{folder}", "Python": ".".join(platform.python_version_tuple()[:2])}
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
     except (OSError, subprocess.CalledProcessError):
@@ -41,7 +41,6 @@ def identity(libraries: Sequence[str], token: str) -> dict[str, str]:
         kept = [path for path in paths if path.suffix != ".pyc"]
         for path in kept:
             found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-    found["Python"] = ".".join(platform.python_version_tuple()[:2])
     for library in libraries:
         try:
             found[library] = version(library)
@@ -53,9 +52,15 @@ def identity(libraries: Sequence[str], token: str) -> dict[str, str]:
 
 def _cache(folder: Path, token: str) -> str:
     """The token, if DVC's cache of the clone has it, or else the folder of that cache."""
-    from dvc.repo import Repo
-
-    cache = Path(Repo(str(folder)).cache.legacy.path)
+    try:
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+    except ImportError as error:
+        return str(error)
+    try:
+        cache = Path(Repo(str(folder)).cache.legacy.path)
+    except DvcException as error:
+        return str(error)
     end = time.monotonic() + _PATIENCE_SECONDS
     while not (cache / token).exists():
         if time.monotonic() > end or not cache.exists():

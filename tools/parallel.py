@@ -53,9 +53,6 @@ def estimate_of(graph: Graph, params: Params) -> Estimate:
 
 def tell(result: Result, graph: Graph, seconds: float, say: Screen) -> None:
     """Say what became of all stages, and of each that failed its line."""
-    if not (result.ran or result.cached or result.unchanged or result.failed or result.stopped):
-        say.say("Data and pipelines are up to date.")
-        return
     say.say(
         f"{len(result.ran)} stages ran, {len(result.cached)} came from the run cache, {len(result.unchanged)} were "
         f"unchanged, {len(result.failed)} failed, {len(result.left_out)} were left out; {spoken(seconds)}"
@@ -77,15 +74,18 @@ def main(*words: str) -> None:
     screen = Screen()
     graph = Graph()
     with alone(graph.temporary / "parallel.lock", screen.say) as held:
+        runner = Runner(graph, screen)
+        if not runner.waiting:
+            screen.say("Data and pipelines are up to date.")
+            return
         here = Here(graph, count, (held,))
         where: AbstractContextManager[Place] = nullcontext(here)
         if len(words) > 1:
             where = cluster.connected(words[1], graph, params.train, here.start, screen.say)
+        elif warning := jobs.crowd(count, params.train.threads):
+            screen.say(warning)
         with where as place, stop_request() as stop:
-            runner = Runner(graph, place, screen, estimate_of(graph, params))
-            if place is here and runner.waiting and (warning := jobs.crowd(count, params.train.threads)):
-                screen.say(warning)
-            result = runner.run(stop)
+            result = runner.run(place, estimate_of(graph, params), stop)
     tell(result, graph, time.monotonic() - began, screen)
     if result.stopped is not None:
         raise Stopped(result.stopped, "stopped; the same command continues where the stages were")

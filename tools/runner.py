@@ -60,10 +60,10 @@ class Result:
 
 
 class Runner:
-    """Brings all stages up to date, ``place.jobs`` at a time, and tells ``screen``."""
+    """Brings all stages up to date and tells ``screen``. ``waiting`` are those that may have to run."""
 
-    def __init__(self, graph: Graph, place: Place, screen: Screen, outlook: Estimate) -> None:
-        self._graph, self._place, self._screen, self._estimate = graph, place, screen, outlook
+    def __init__(self, graph: Graph, screen: Screen) -> None:
+        self._graph, self._screen = graph, screen
         self._running: dict[str, tuple[Running, float]] = {}
         self._busy: dict[str, float] = {}
         self.result = Result()
@@ -72,10 +72,10 @@ class Runner:
         self.waiting = graph.after(self._asked)
         self._total = len(self.waiting)
         self._ended: set[str] = set()
-        self._known = outlook.seconds
 
-    def run(self, stop: StopRequest) -> Result:
-        """Run what is stale and what follows it; return when all have ended, or a signal has stopped them."""
+    def run(self, place: Place, outlook: Estimate, stop: StopRequest) -> Result:
+        """Run what waits, ``place.jobs`` at a time; return when all have ended, or a signal has stopped them."""
+        self._place, self._estimate, self._known = place, outlook, outlook.seconds
         shown = 0.0
         with self._screen:
             while self.waiting or self._running:

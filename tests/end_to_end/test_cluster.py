@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import Project
-from tests.end_to_end.test_parallel import LONG, parallel, processes_in, start, wait_until
+from tests.end_to_end.test_parallel import LONG, parallel, processes_in, start, trains, wait_until
 
 DASK = (sys.executable, "-m", "dask")
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -78,8 +77,7 @@ def test_a_worker_that_dies_is_replaced_by_another_which_goes_on_and_bytes_are_t
 
     def training() -> Path | None:
         """The clone in which the run has trained some epochs."""
-        logs = (log for folder in workers for log in (folder / ".dvc/tmp/stages").glob("*.log"))
-        return next((log.parents[3] for log in logs if "epoch" in log.read_text()), None)
+        return next(filter(trains, workers), None)
 
     # A caller that is killed takes its stages with it.
     caller = start(clean, "auto", scheduler)
