@@ -38,6 +38,11 @@ class Estimate:
         seconds = sum(max(time.seconds - START_SECONDS, 0.1 * time.seconds) for time in timed)
         return sum(time.multiply_adds or 0 for time in timed) / seconds if timed else None
 
+    @property
+    def assumed_speed(self) -> float:
+        """Multiplications a second until a stage has been timed here."""
+        return ASSUMED_SPEED * max(1, self.threads)
+
     def seconds(self, name: str) -> float:
         """What the stage will take: as before, in proportion to its multiplications, or by these and the speed."""
         if name in self.cached:
@@ -49,7 +54,7 @@ class Estimate:
             return fixed + (before.seconds - fixed) * share
         if not products:
             return OTHER_SECONDS
-        return START_SECONDS + products / (self.speed or ASSUMED_SPEED * max(1, self.threads))
+        return START_SECONDS + products / (self.speed or self.assumed_speed)
 
 
 def longest_paths(needs: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """DVC's graph of stages: loaded once, asked what is stale."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +78,10 @@ class Graph:
             raise BusyError(" ".join(str(error).split())) from None
 
     def reasons(self, name: str) -> list[str]:
-        """Why the stage is stale, a phrase each; none where it is not. Raises :class:`BusyError` as :meth:`changed`."""
+        """Why the stage itself is stale, a phrase each; none where it is not, or only follows another that is.
+
+        Raises :class:`BusyError` as :meth:`changed`.
+        """
         try:
             with lock_repo(self._repo):
                 entries = self._stages[name].status().get(name, [])
@@ -86,7 +89,29 @@ class Graph:
             raise BusyError(" ".join(str(error).split())) from None
         if entries and not any(out.hash_info for out in self._stages[name].outs):
             return ["has not run yet"]
-        return [reason for entry in entries for reason in _phrases(entry)]
+        return list(dict.fromkeys(phrase for entry in entries for phrase in self._phrases(entry)))
+
+    def _phrases(self, entry: Any) -> Iterator[str]:
+        """What DVC says: a word, or by kind of change how each path changed, or each parameter of a file."""
+        if not isinstance(entry, dict):
+            yield "its definition in dvc.yaml changed" if entry == "changed checksum" else str(entry)
+            return
+        for path, how in entry.get("changed outs", {}).items():
+            yield {"deleted": "its outputs are missing", "not in cache": "its outputs are not in DVC's cache"}.get(
+                how, f"{path} {how}"
+            )
+        for path, how in entry.get("changed deps", {}).items():
+            if isinstance(how, dict):
+                yield from (f"{parameter} {change}" for parameter, change in how.items())
+            elif how != "deleted":
+                yield f"{path} {how}"
+            elif not any(Path(path) in (made, *made.parents) or made in Path(path).parents for made in self._made):
+                yield f"{path} is missing"
+
+    @cached_property
+    def _made(self) -> list[Path]:
+        """The outputs of all stages."""
+        return [Path(str(out)) for stage in self._stages.values() for out in stage.outs]
 
     def cached(self, name: str) -> bool:
         """Whether DVC would take what the stage gives from its run cache, by its dependencies as they are now."""
@@ -106,7 +131,7 @@ class Graph:
 
     def words(self, name: str) -> list[str]:
         """What the stage calls after ``python -m pipeline.``: its kind, then its run and seed."""
-        return str(self._stages[name].cmd).split()[2:]
+        return str(self._stages[name].cmd).removeprefix("python -m pipeline.").split()
 
     def in_run_cache(self, name: str) -> bool:
         """Whether DVC can keep what the stage gives in its run cache: all its plain outputs are in the cache."""
@@ -120,15 +145,3 @@ class Graph:
 
 class BusyError(Exception):
     """Another process of DVC works on the same files."""
-
-
-def _phrases(entry: Any) -> list[str]:
-    """What DVC says of one stage: a word, or a mapping from a kind of change to paths, or to parameters of a file."""
-    if not isinstance(entry, dict):
-        return ["its definition in dvc.yaml changed" if entry == "changed checksum" else str(entry)]
-    found = []
-    for changes in entry.values():
-        for path, change in changes.items():
-            names = change.items() if isinstance(change, dict) else [(path, change)]
-            found += [f"{name} {'is missing' if how == 'deleted' else how}" for name, how in names]
-    return found

@@ -1,60 +1,89 @@
 """``make plan``: what is stale and why, and what bringing it up to date takes in time, disk and download."""
 
+import functools
 import os
 from collections.abc import Collection, Mapping
 from statistics import fmean
 
+from rich.console import Console
+from rich.table import Column, Table
+
 from pipeline.console import command
+from pipeline.files.artefacts import read_json
 from pipeline.params import reading
 from pipeline.params.reading import Params
-from pipeline.reporting.markdown import table
+from pipeline.runtime import fingerprints
 from tools import estimate, jobs, work
-from tools.estimate import spoken
+from tools.estimate import Estimate, spoken
 from tools.graph import BusyError, Graph
 from tools.parallel import estimate_of
 
 _ARCHIVE = "CIFAR10_ARCHIVE"
 _REASONS = 3
+_FINGERPRINT = "fingerprint"
 
 
-def why(graph: Graph) -> dict[str, list[str]]:
-    """The reasons of each stage that is stale, or that follows one which is, in DVC's order."""
-    found: dict[str, list[str]] = {}
+def why(graph: Graph) -> dict[str, str]:
+    """Why each stage runs that is stale, or that follows one which is, in DVC's order."""
+    found: dict[str, str] = {}
     for name in graph.needs:
         try:
             reasons = graph.reasons(name)
         except BusyError as error:
             reasons = [f"is being made: {error}"]
-        # What a stale stage makes may come out as it was.
-        reasons = reasons or [f"if {needed} changes" for needed in sorted(graph.needs[name] & set(found))]
+        # What that stage will write is known without it.
+        if _FINGERPRINT in found and _code_changed(_kind(name)):
+            reasons.append("its code or libraries changed")
+        causes = sorted({_kind(needed) for needed in graph.needs[name] & found.keys()} - {_FINGERPRINT})
+        if causes and not reasons:
+            reasons = [f"follows {', '.join(causes)}"]
         if reasons:
-            found[name] = reasons
+            more = [f"and {len(reasons) - _REASONS} more"] if len(reasons) > _REASONS else []
+            found[name] = "; ".join([*reasons[:_REASONS], *more])
     return found
 
 
-def from_run_cache(graph: Graph, stale: Collection[str]) -> set[str]:
-    """Of ``stale`` those that DVC will take from its run cache, as far as that is known before others have run."""
-    return {name for name in stale if not graph.needs[name] & set(stale) and graph.cached(name)}
+def _kind(name: str) -> str:
+    return name.partition("@")[0]
 
 
-def stage_table(reasons: Mapping[str, list[str]], cached: Collection[str], seconds: Mapping[str, float]) -> str:
-    """A row for each group of stages that are stale for the same reasons."""
+@functools.cache
+def _code_changed(kind: str) -> bool:
+    if kind not in fingerprints.STAGES:
+        return False
+    path = fingerprints.path_of(kind)
+    return not path.exists() or read_json(path) != fingerprints.locked(kind)
+
+
+def stage_table(reasons: Mapping[str, str], cached: Collection[str], seconds: Mapping[str, float]) -> Table:
+    """A row for each group of stages that run for the same reason."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for name, found in reasons.items():
-        more = [f"and {len(found) - _REASONS} more"] if len(found) > _REASONS else []
-        text = "; ".join([*found[:_REASONS], *more])
-        if name in cached:
-            text += "; comes from the run cache"
-        groups.setdefault((name.partition("@")[0], text), []).append(name)
-    rows = [
-        [
-            names[0] if len(names) == 1 else f"{kind}@…, {len(names)} stages",
-            text,
-            spoken(sum(seconds[name] for name in names)),
-        ]
-        for (kind, text), names in groups.items()
-    ]
-    return table(["stage", "why", "time"], rows)
+    for name, reason in reasons.items():
+        text = f"{reason}; comes from the run cache" if name in cached else reason
+        groups.setdefault((_kind(name), text), []).append(name)
+    columns = (
+        Column("stages", no_wrap=True),
+        Column("time", no_wrap=True, justify="right"),
+        Column("why", overflow="fold"),
+    )
+    rows = Table(*columns, box=None, pad_edge=False)
+    for (kind, text), names in groups.items():
+        stages = names[0] if len(names) == 1 else f"{kind}, {len(names)} stages"
+        rows.add_row(stages, spoken(sum(seconds[name] for name in names)), text)
+    return rows
+
+
+def duration(graph: Graph, seconds: Mapping[str, float], count: int, outlook: Estimate) -> str:
+    """How long it takes, and by what that is known."""
+    path = max(estimate.longest_paths(graph.needs, seconds).values())
+    beside = f"{spoken(estimate.duration(graph.needs, seconds, count))} with JOBS={count}, " if count > 1 else ""
+    timed = sum(name in outlook.before for name in seconds)
+    speed = (outlook.speed or outlook.assumed_speed) / 1e9
+    return (
+        f"about {spoken(sum(seconds.values()))} one after another, {beside}no less than {spoken(path)} with any JOBS. "
+        f"{timed} of these stages were timed on this machine; others are estimated from their multiplications, "
+        f"{speed:.0f} billion a second, and take less where they stop early."
+    )
 
 
 def disk(graph: Graph, names: Collection[str]) -> str:
@@ -62,11 +91,11 @@ def disk(graph: Graph, names: Collection[str]) -> str:
     recorded = {name: size for name in graph.needs if (size := graph.recorded_bytes(name)) is not None}
     total, unknown = 0.0, 0
     for name in names:
-        alike = [size for other, size in recorded.items() if other.partition("@")[0] == name.partition("@")[0]]
+        alike = [size for other, size in recorded.items() if _kind(other) == _kind(name)]
         total += recorded[name] if name in recorded else fmean(alike or [0])
         unknown += not alike
-    text = f"about {total / 1e6:,.0f} MB in the work tree, and in DVC's cache again unless it links"
-    return f"{text}; of {unknown} stages that never ran it is not known" if unknown else text
+    text = f"about {total / 1e6:,.0f} MB in the work tree, and as much in DVC's cache where it copies"
+    return f"{text}; not counted: {unknown} stages, of whose kind none has run" if unknown else text
 
 
 def download(params: Params, fetches: bool) -> str:
@@ -88,25 +117,26 @@ def main(word: str) -> None:
     if not reasons:
         print("Data and pipelines are up to date.")
         return
-    cached = from_run_cache(graph, reasons)
+    # As far as it is known before others have run.
+    cached = {name for name in reasons if not graph.needs[name] & reasons.keys() and graph.cached(name)}
     outlook = estimate_of(graph, params)
     outlook.cached |= cached
     seconds = {name: outlook.seconds(name) for name in reasons}
-    path = estimate.longest_paths(graph.needs, seconds)
-    print(stage_table(reasons, cached, seconds))
-    print(
-        f"\nstages: {len(reasons)} of {len(graph.needs)}, {len(cached)} of them from the run cache"
-        f"\ntime: about {spoken(sum(seconds.values()))} one after another, "
-        f"{spoken(estimate.duration(graph.needs, seconds, count))} with JOBS={count}, "
-        f"{spoken(max(path.values()))} at the least"
-    )
-    if outlook.speed is None:
-        print(
-            f"      (no stage was timed here yet: {estimate.ASSUMED_SPEED / 1e9:.0f} billion multiplications a second"
-        )
-        print("      and thread are assumed)")
-    print(f"disk: {disk(graph, [name for name in reasons if name not in cached])}")
-    print(f"download: {download(params, 'fetch' in reasons and 'fetch' not in cached)}")
+    facts = {
+        "stages": f"{len(reasons)} of {len(graph.needs)}, {len(cached)} of them from the run cache",
+        "time": duration(graph, seconds, count, outlook),
+        "disk": disk(graph, reasons.keys() - cached),
+        "download": download(params, "fetch" in reasons and "fetch" not in cached),
+    }
+    summary = Table.grid("", Column(overflow="fold"), padding=(0, 2))
+    for name, text in facts.items():
+        summary.add_row(name, text)
+    console = Console(highlight=False, markup=False)
+    console.print(stage_table(reasons, cached, seconds))
+    console.print()
+    console.print(summary)
+    if any(reason.startswith("follows ") for reason in reasons.values()):
+        console.print("\nA stage that follows others is skipped where these come out as they were.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from pipeline.files.artefacts import read_json
+from pipeline.files.runs import Run
 from pipeline.images import catalogue
 from pipeline.params import runs
 from pipeline.params.reading import Params
@@ -66,7 +67,7 @@ def data_set(params: Params) -> tuple[int, int] | None:
 
 
 def of_stage(words: Sequence[str], params: Params, data: tuple[int, int] | None) -> int | None:
-    """What the stage that is called with ``words`` (its kind, run, seed) multiplies at most; None: no training stage.
+    """What the stage that is called with ``words`` (its kind, run, seed or fold) multiplies at most; None: no training.
 
     ``data`` is what :func:`data_set` says. Of a search it is the mean network of its space for all planned epochs.
     """
@@ -78,9 +79,13 @@ def of_stage(words: Sequence[str], params: Params, data: tuple[int, int] | None)
         search = params.tune.searches[name]
         epochs = search.planned_epochs if kind == "tune" else search.max_epochs
         return round(_mean_of_space(search, classes) * epochs * images)
-    if kind not in runs.SECTION_OF:
+    if kind == "folds":
+        run: Run = (fold := runs.find_fold(params, name, words[2]))
+        images = round(images / (1 - params.split.validation_fraction) * (1 - 1 / fold.of))
+    elif kind in runs.SECTION_OF:
+        run = runs.find(params, kind, kind if len(words) == 2 else name)
+    else:
         return None
-    run = runs.find(params, kind, kind if len(words) == 2 else name)
     network, recipe = runs.trained(params, run)
     return multiply_adds(network, classes) * recipe.epochs * images
 

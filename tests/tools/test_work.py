@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tools.times import Time
 @pytest.mark.parametrize("units", [(), (16,), (32, 16, 8)])
 @pytest.mark.parametrize("normalisation", [False, True])
 def test_a_dense_network_multiplies_what_its_layers_do(units: tuple[int, ...], normalisation: bool) -> None:
-    network = uniform(units, normalisation=normalisation)
+    network = replace(uniform(units), normalisation=normalisation)
     model = dense.build(network.units, network.l2, network.dropout, 7, normalisation=normalisation)
     assert work.multiply_adds(network, 7) == cost.multiply_adds(model)
 
@@ -33,6 +34,9 @@ def test_every_training_stage_of_the_study_has_its_work() -> None:
     assert work.of_stage(["baseline", "100"], params, data) == 2 * 30_720 * 50 * 40_000
     shallow = 2 * 3072 * 128 + 3 * (128 * 64 + 64 * 10)
     assert work.of_stage(["scale", "shallow", "100"], params, data) == shallow * 50 * 40_000
+    # Four of five folds of all 50,000 are as many as the training images.
+    folds = work.of_stage(["folds", "conv-5min", "2"], params, data)
+    assert folds == work.of_stage(["beyond", "conv-5min", "100"], params, data)
     search = params.tune.searches["broad"]
     least, greatest = (
         work.multiply_adds(uniform((width,) * layers), 10) * search.planned_epochs * 40_000
