@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,9 @@ class Graph:
         logging.getLogger("dvc").setLevel(logging.WARNING)
         try:
             self._repo = Repo(_wait_for_lock=True)
-            with lock_repo(self._repo):
+            with self.locked():
                 graph = get_active_graph(self._repo.index.graph)
-                order = plan_repro(graph, self._repo.stage.collect("dvc.yaml"))
+                order = plan_repro(graph)
         except DvcException as error:
             raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
         self._stages: dict[str, Any] = {stage.addressing: stage for stage in order}
@@ -66,13 +67,18 @@ class Graph:
             waiting += new
         return found
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold DVC's lock for several questions in turn, each of which would take it, and read the work tree anew."""
+        held: AbstractContextManager[None] = lock_repo(self._repo)
+        return held
+
     def changed(self, name: str) -> bool:
         """Whether DVC would run the stage, by what lies in the work tree now.
 
         Raises :class:`BusyError` while another process writes what the stage reads or makes.
         """
         try:
-            with lock_repo(self._repo):
+            with self.locked():
                 return bool(self._stages[name].changed())
         except LockError as error:
             raise BusyError(" ".join(str(error).split())) from None
@@ -83,7 +89,7 @@ class Graph:
         Raises :class:`BusyError` as :meth:`changed`.
         """
         try:
-            with lock_repo(self._repo):
+            with self.locked():
                 entries = self._stages[name].status().get(name, [])
         except LockError as error:
             raise BusyError(" ".join(str(error).split())) from None
@@ -121,7 +127,7 @@ class Graph:
         for out in stage.outs:
             out.hash_info = HashInfo()
         try:
-            with lock_repo(self._repo):
+            with self.locked():
                 stage.save_deps()
                 self._repo.stage_cache.restore(stage, dry=True)
         except DvcException:

@@ -113,7 +113,8 @@ def main(word: str) -> None:
     params = reading.load(*reading.SECTIONS)
     count = jobs.count(word, params.train.threads)
     graph = Graph()
-    reasons = why(graph)
+    with graph.locked():
+        reasons = why(graph)
     if not reasons:
         print("Data and pipelines are up to date.")
         return

@@ -68,7 +68,8 @@ class Runner:
         self._busy: dict[str, float] = {}
         self.result = Result()
         # Asked once: all others are up to date, whatever happens to these.
-        self._asked = {name for name in graph.needs if self._stale(name) is not False}
+        with graph.locked():
+            self._asked = {name for name in graph.needs if self._stale(name) is not False}
         self.waiting = graph.after(self._asked)
         self._total = len(self.waiting)
         self._ended: set[str] = set()

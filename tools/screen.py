@@ -9,12 +9,13 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
 from tools.estimate import spoken
 
-# At most so many running stages have a line of their own.
+# At most so many running stages have a line of their own, and so many characters of their names.
 _ROWS = 24
+_NAME = 36
 
 
 @dataclass
@@ -70,25 +71,27 @@ class Screen:
         """Draw the state; nothing on a pipe."""
         if not self._console.is_terminal:
             return
-        table = Table.grid(padding=(0, 2))
-        for column in ("stage", "for", "latest"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
         now = time.monotonic()
         rows = sorted(state.running.items(), key=lambda entry: entry[1][1])
-        for name, (line, began) in rows[:_ROWS]:
-            table.add_row(name, spoken(now - began), latest(line))
-        if len(rows) > _ROWS:
-            table.add_row(f"and {len(rows) - _ROWS} more", "", "")
-        whole = Table.grid()
-        whole.add_row(state.summary)
-        whole.add_row(table)
-        self._live.update(whole, refresh=True)
+        names = [_short(name) for name, _ in rows]
+        width = max(map(len, names), default=0)
+        lines = [state.summary]
+        for name, (_, (line, began)) in list(zip(names, rows, strict=True))[:_ROWS]:
+            lines.append(f"{name:{width}}  {spoken(now - began):>9}  {latest(line)}")
+        lines += [f"and {len(rows) - _ROWS} more"] if len(rows) > _ROWS else []
+        self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+
+def _short(name: str) -> str:
+    """Without its middle, where it is long: its end has the seed."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 16]}…{name[-15:]}"
 
 
 def latest(line: str) -> str:
     """A stage's latest line without the title that begins it, which the screen has already."""
     found = re.search(r"(epoch|trial) \d+(/| of )\d+.*", line)
-    return found[0] if found else line
+    # What DVC prints before the stage's program prints something.
+    return found[0] if found else "starts" if not line or line.startswith((">", "Running stage ")) else line
 
 
 def progress(line: str) -> float | None:
