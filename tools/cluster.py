@@ -47,6 +47,7 @@ class Cluster:
         self._listed = -math.inf
         self._had_jobs = False
         self._lines: dict[str, str] = {}
+        self._alone = False
         # Stages that are being taken from the run cache here.
         self.arriving: set[str] = set()
         client.subscribe_topic(cluster_worker.TOPIC, self._take_line)
@@ -104,7 +105,7 @@ class Cluster:
             raise UserError("SCHEDULER: no worker is there; start some, each in a clone of its own")
         if not self._accepted():
             raise UserError(f"SCHEDULER: no worker can be used: {next(filter(None, self._refusals.values()))}")
-        if not self.jobs:
+        if not any(map(self._room, self._accepted().values())):
             wanted = ",".join(f"{name}={number}" for name, number in self.resources.items())
             raise UserError(f"SCHEDULER: no worker offers what a stage needs: --resources {wanted}, or a multiple")
 

@@ -35,7 +35,7 @@ class Estimate:
     def speed(self) -> float | None:
         """Multiplications a second of all timed training stages with as many threads; None where there is none."""
         timed = [time for time in self.before.values() if time.multiply_adds and time.threads == self.threads]
-        seconds = sum(max(time.seconds - START_SECONDS, 0.1 * time.seconds) for time in timed)
+        seconds = sum(max(time.seconds - START_SECONDS, 0.1 * time.seconds, 0.1) for time in timed)
         return sum(time.multiply_adds or 0 for time in timed) / seconds if timed else None
 
     @property

@@ -21,6 +21,10 @@ class Time:
     multiply_adds: int | None
     threads: int
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(number, int | float) for number in (self.seconds, self.multiply_adds or 0, self.threads)):
+            raise TypeError("a time that is no number")
+
 
 def path() -> Path:
     """The file of all times."""

@@ -59,7 +59,7 @@ def test_jobs_are_cores_divided_by_threads(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("scale/deep, seed 1  epoch 12/50  loss 1.3", 0.24, "epoch 12/50  loss 1.3"),
         ("tune/final: trial 2 of 8, rung 1 (50 epochs): x", 0.25, "trial 2 of 8, rung 1 (50 epochs): x"),
-        ("> python -m pipeline.fetch", None, "> python -m pipeline.fetch"),
+        ("> python -m pipeline.fetch", None, "starts"),
     ],
 )
 def test_how_far_a_stage_is_stands_in_its_line(line: str, fraction: float | None, short: str) -> None:

@@ -12,6 +12,9 @@ from tools import times, work
 from tools.times import Time
 
 
+TEXT = '{"a": {"seconds": "1", "multiply_adds": 1, "threads": 1}}'
+
+
 @pytest.mark.parametrize("units", [(), (16,), (32, 16, 8)])
 @pytest.mark.parametrize("normalisation", [False, True])
 def test_a_dense_network_multiplies_what_its_layers_do(units: tuple[int, ...], normalisation: bool) -> None:
@@ -58,7 +61,7 @@ def test_times_are_kept_for_each_stage_and_a_damaged_file_is_named(
     times.record("b", Time(2.5, None, 2))
     times.record("a", Time(3.5, 20, 2))
     assert times.read() == {"a": Time(3.5, 20, 2), "b": Time(2.5, None, 2)}
-    for damaged in ("{", "[1]", json.dumps({"a": {"seconds": 1}}), "\xff"):
+    for damaged in ("{", "[1]", json.dumps({"a": {"seconds": 1}}), TEXT, "\xff"):
         times.path().write_text(damaged, encoding="latin-1")
         assert times.read() == {}
         assert f"warning: {times.path()} cannot be read" in capsys.readouterr().err
