@@ -1,6 +1,7 @@
 """Stages beside each other, as real processes in a real graph: small programs, and the study's where bytes count."""
 
 import contextlib
+import filecmp
 import os
 import re
 import shutil
@@ -15,10 +16,14 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
+from dvc.repo import Repo
 
+from pipeline.files.errors import UserError
 from tests.conftest import ROOT, Project
+from tools import plan
+from tools.graph import Graph
 
-# Writes what it was given, after so many seconds; asked to stop, it says so and ends.
+# Writes what it was given, after so many seconds; asked to stop, it says so and ends, unless it is deaf.
 PROGRAM = """
 import os, signal, sys, time
 name, seconds, *inputs = sys.argv[1:]
@@ -35,16 +40,19 @@ def stop(number, frame):
     sys.exit(128 + number)
 
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, stop)
+    signal.signal(number, signal.SIG_IGN if name == "deaf" else stop)
 say("began")
 print(name, "epoch 1/4", flush=True)
 time.sleep(float(seconds))
-if "fail" in sys.argv:
+if name == "fail":
     sys.exit(f"{name}: it cannot be done")
 # The first letter alone, so that what comes out may be the same again.
 open(f"{name}.out", "w").write("".join(open(path).read()[:1] for path in inputs))
 say("ended")
 """
+
+# Without the `python` of the tests, whose stages are forks of a process of its own.
+PLAIN = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 class Toy(Project):
@@ -57,10 +65,10 @@ class Toy(Project):
         shutil.copy(ROOT / "params.yaml", folder)
         (folder / "program.py").write_text(PROGRAM)
         (folder / "source").write_text("text")
-        (folder / ".gitignore").write_text("trace\n")
         self.define(stages, **seconds)
-        for words in (["git", "init", "-q"], ["dvc", "init", "-q"]):
-            self.succeed(*words)
+        self.succeed("git", "init", "-q")
+        Repo.init(str(folder)).close()
+        shutil.copy(ROOT / ".dvc/config", folder / ".dvc")
 
     def define(self, stages: dict[str, list[str]], **seconds: object) -> None:
         """Write dvc.yaml: of each stage those that it needs, and how long it takes."""
@@ -71,12 +79,16 @@ class Toy(Project):
             defined[name] = {"cmd": " ".join(words), "deps": inputs, "outs": [f"{name}.out"]}
         (self.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": defined}, sort_keys=False))
 
-    def trace(self) -> list[str]:
-        """What the stages have said so far, in its order; it is forgotten."""
+    def traced(self) -> list[str]:
+        """What the stages have said so far, in its order."""
         path = self.folder / "trace"
-        lines = path.read_text().splitlines() if path.exists() else []
-        path.unlink(missing_ok=True)
-        return lines
+        return path.read_text().splitlines() if path.exists() else []
+
+    def plan(self, capsys: pytest.CaptureFixture[str]) -> str:
+        """What `make plan JOBS=2` prints."""
+        with contextlib.chdir(self.folder):
+            plan.main("2")
+        return capsys.readouterr().out
 
 
 def parallel(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
@@ -84,11 +96,14 @@ def parallel(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def start(project: Project, *words: str) -> subprocess.Popen[str]:
-    """The runner at the head of a process group, as a shell starts what a person types."""
+    """The runner at the head of a process group, as a shell starts what a person types.
+
+    Its stages are executed by the interpreter itself, so that they are in their groups and get their signals.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "tools.parallel", *words],
         cwd=project.folder,
-        env=project.environment,
+        env=project.environment | {"PATH": PLAIN},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -126,170 +141,91 @@ def nothing_stays(tmp_path: Path) -> Iterator[None]:
     assert left == []
 
 
-DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["a"], "e": ["b", "c", "d"]}
-
-
-def test_stages_run_beside_each_other_after_what_they_need_and_what_comes_out_as_it_was_runs_nothing(
-    tmp_path: Path,
+def test_stages_that_fail_come_out_as_they_were_or_were_run_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    toy = Toy(tmp_path / "toy", DIAMOND, b=4, c=4, d=4)
-    output = parallel(toy, "2").stdout
-    trace = toy.trace()
-    assert trace[:2] == ["began a", "ended a"]
-    assert trace[-2:] == ["began e", "ended e"]
-    middle = [line.split()[0] for line in trace[2:-2]]
-    running = [middle[: count + 1].count("began") - middle[: count + 1].count("ended") for count in range(len(middle))]
-    assert max(running) == 2
-    assert re.findall(r"^\[(\d)/5\] \w: ran for ", output, re.MULTILINE) == ["1", "2", "3", "4", "5"]
-    assert "left" in output
-    assert toy.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
-    assert "Running" not in toy.succeed("dvc", "repro")
-    # Nothing is stale.
-    assert parallel(toy, "2").stdout == "Data and pipelines are up to date.\n"
-    assert toy.trace() == []
-    # The first letter stays: a runs, and those after it do not.
-    (toy.folder / "source").write_text("tales")
-    output = parallel(toy, "3").stdout
-    assert toy.trace() == ["began a", "ended a"]
-    for name in "bcde":
-        assert f"{name}: unchanged" in output
-    assert toy.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
-    # What was there before comes from the run cache.
-    (toy.folder / "source").write_text("text")
-    assert "1 came from the run cache, 4 were unchanged" in parallel(toy, "3").stdout
-    assert toy.trace() == []
-
-
-def test_what_fails_is_told_at_the_end_what_needs_it_is_left_out_and_all_else_goes_on(tmp_path: Path) -> None:
-    stages = {"a": [], "b": ["a"], "c": ["b"], "d": ["c"], "fail": ["a"], "f": ["fail", "b"], "g": ["f"]}
-    toy = Toy(tmp_path / "toy", stages)
-    ended = parallel(toy, "2")
-    assert ended.returncode == 1
-    assert [line for line in toy.trace() if line.startswith("ended")] == ["ended a", "ended b", "ended c", "ended d"]
-    *_, summary, failed, left_out = ended.stdout.splitlines()
-    assert summary.startswith("4 stages ran, 0 came from the run cache, 0 were unchanged, 1 failed, 2 were left out; ")
+    toy = Toy(tmp_path / "toy", {"a": [], "b": ["a"], "c": ["a"], "fail": ["a"], "d": ["b", "fail"], "e": ["d"]})
+    planned = toy.plan(capsys)
+    assert len(re.findall(r"^\w+ +\d+ s  has not run yet$", planned, re.MULTILINE)) == 6
+    assert "6 stages, of whose kind none has run" in " ".join(planned.split())
+    failed = parallel(toy, "2")
+    assert failed.returncode == 1
+    assert toy.traced()[:2] == ["began a", "ended a"]
+    assert {line for line in toy.traced() if line.startswith("ended")} == {"ended a", "ended b", "ended c"}
+    *_, summary, why, left_out = failed.stdout.splitlines()
+    assert summary.startswith("3 stages ran, 0 came from the run cache, 0 were unchanged, 1 failed, 2 were left out; ")
     log = ".dvc/tmp/stages/fail.log"
-    assert failed == f"failed: fail: fail: it cannot be done ({log} has all that it printed)"
-    assert left_out == "left out, because they need it: f, g"
+    assert why == f"failed: fail: fail: it cannot be done ({log} has all that it printed)"
+    assert left_out == "left out, because they need it: d, e"
     assert "it cannot be done" in (toy.folder / log).read_text()
-    # Those that ended well are kept.
-    assert parallel(toy, "2").stdout.splitlines()[-3].startswith("0 stages ran, 0 came from the run cache, 0 were")
-
-
-def test_ctrl_c_and_sigterm_let_the_stages_save_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", DIAMOND, b=60, c=60)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        runner = start(toy, "2")
-        wait_until(lambda: len([line for line in traced(toy) if line in ("began b", "began c")]) == 2)
-        began = time.monotonic()
-        # As a terminal does: to all of the group at once.
-        os.killpg(runner.pid, number)
-        output, _ = runner.communicate(timeout=30)
-        assert time.monotonic() - began < 10
-        assert runner.returncode == 128 + number
-        assert "stopped; the same command continues" in output
-        assert "failed: " not in output
-        assert sorted(toy.trace())[-2:] == ["saved b", "saved c"]
-        assert processes_in(toy.folder) == []
-    toy.define(DIAMOND)
-    assert parallel(toy, "2").returncode == 0
-    assert "began a" not in toy.trace()
-
-
-def traced(toy: Toy) -> list[str]:
-    path = toy.folder / "trace"
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def test_stages_end_with_a_runner_that_is_killed_and_the_next_waits_for_them(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", {"a": [], "b": []}, a=60)
-    toy.environment["SAVE_SECONDS"] = "8"
-    runner = start(toy, "2")
-    wait_until(lambda: {"began a", "ended b"} <= set(traced(toy)))
-    runner.kill()
-    runner.wait()
-    toy.define({"a": [], "b": []})
-    output = parallel(toy, "2").stdout
-    assert f"waiting for the stages of process {runner.pid}, which run here" in output
-    # The second a begins after the first has saved its state.
-    assert toy.trace()[-3:] == ["saved a", "began a", "ended a"]
-    assert processes_in(toy.folder) == []
+    # The first letter of the source stays, and is all that comes out: a runs, b and c do not.
+    toy.define({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]})
+    (toy.folder / "source").write_text("tales")
+    planned = toy.plan(capsys)
+    for row in (
+        r"a +\d+ s  source modified",
+        r"c +\d+ s  follows a",
+        r"d +\d+ s  has not run yet",
+        "stages +4 of 4, 0",
+    ):
+        assert re.search(f"^{row}", planned, re.MULTILINE), planned
+    (toy.folder / "trace").unlink()
+    again = parallel(toy, "3")
+    assert toy.traced() == ["began a", "ended a", "began d", "ended d"]
+    assert re.findall(r"^\[\d/4\] (\w): unchanged; ", again.stdout, re.MULTILINE) == ["b", "c"]
     assert toy.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
+    assert toy.plan(capsys) == "Data and pipelines are up to date.\n"
+    (toy.folder / "source").write_text("text")
+    assert re.search(r"^a +3 s  source modified; comes from the run cache$", toy.plan(capsys), re.MULTILINE)
+    assert "1 came from the run cache, 3 were unchanged" in parallel(toy, "3").stdout
+    assert parallel(toy, "3").stdout == "Data and pipelines are up to date.\n"
+    assert len(toy.traced()) == 4
 
 
-def test_the_program_of_a_stage_ends_with_its_dvc_and_a_stage_that_does_not_hear_is_killed(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", {"a": [], "b": []}, a=60)
+def test_stages_save_and_end_with_their_runner_and_their_dvc(tmp_path: Path) -> None:
+    toy = Toy(tmp_path / "toy", {"a": [], "deaf": []}, a=60, deaf=60)
+    runner = start(toy, "2")
+    wait_until(lambda: len(toy.traced()) == 2)
+    # As a terminal does: to all of the group at once.
+    os.killpg(runner.pid, signal.SIGINT)
+    wait_until(lambda: "saved a" in toy.traced())
+    os.killpg(runner.pid, signal.SIGINT)
+    output, _ = runner.communicate(timeout=10)
+    assert runner.returncode == 128 + signal.SIGINT
+    assert "ending them at once" in output
+    assert "stopped; the same command continues" in output
+    assert "failed: " not in output
+    assert processes_in(toy.folder) == []
+    # DVC is killed, and the program that it ran is not.
+    toy.define({"a": [], "b": ["a"], "c": []}, a=60)
+    (toy.folder / "trace").unlink()
     runner = start(toy, "1")
-    wait_until(lambda: "began a" in traced(toy))
+    wait_until(lambda: "began a" in toy.traced())
     (dvc,) = [process for process in processes_in(toy.folder) if "tools.stage_process" in process.cmdline()]
     dvc.kill()
     output, _ = runner.communicate(timeout=60)
     assert runner.returncode == 1
-    assert "failed: a: " in output
-    assert {"saved a", "ended b"} <= set(toy.trace())
-    # It ignores all that can be ignored: two Ctrl-C end it.
-    (toy.folder / "program.py").write_text(
-        "import signal, time\n"
-        + "".join(f"signal.signal({number}, signal.SIG_IGN)\n" for number in (int(signal.SIGINT), int(signal.SIGTERM)))
-        + "open('trace', 'w').write('began')\ntime.sleep(60)\n"
-    )
-    runner = start(toy, "1")
-    wait_until(lambda: traced(toy) == ["began"])
-    for _ in range(2):
-        runner.send_signal(signal.SIGINT)
-        time.sleep(1)
-    output, _ = runner.communicate(timeout=10)
-    assert runner.returncode == 130
-    assert "ending them at once" in output
+    assert re.search(r"^left out, because they need it: b$", output, re.MULTILINE)
+    assert {"saved a", "ended c"} <= set(toy.traced())
+    # The runner is killed: the second a begins after the first has saved its state.
+    (toy.folder / "trace").unlink()
+    toy.environment["SAVE_SECONDS"] = "8"
+    runner = start(toy, "2")
+    wait_until(lambda: "began a" in toy.traced())
+    runner.kill()
+    runner.wait()
+    toy.define({"a": [], "c": []})
+    assert f"waiting for the stages of process {runner.pid}, which run here" in parallel(toy, "2").stdout
+    assert toy.traced() == ["began a", "saved a", "began a", "ended a"]
     assert processes_in(toy.folder) == []
+    assert toy.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
 
 
-def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", {"a": []})
-    for words, message in (
-        (["0"], "parallel: JOBS is 0; allowed: auto, or a number from 1 on\n"),
-        (["many"], "parallel: JOBS is many; allowed: auto, or a number from 1 on\n"),
-    ):
-        ended = parallel(toy, *words)
-        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", message)
+def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
+    toy = Toy(tmp_path / "toy", {})
     (toy.folder / "dvc.yaml").write_text("stages: [")
-    ended = parallel(toy, "1")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("parallel: dvc.yaml: ")
-    assert ended.stderr.count("\n") == 1
-
-
-def test_jobs_follow_the_cores_that_a_process_may_use(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", {"a": []})
-    for threads, jobs in ((1, "2\n"), (2, "1\n"), (0, "1\n")):
-        toy.set_params(**{"train.threads": threads})
-        assert toy.run("taskset", "-c", "0,1", "python", "-m", "tools.jobs", "auto").stdout == jobs
-    toy.set_params(**{"train.threads": 2})
-    crowded = toy.run("taskset", "-c", "0", "python", "-m", "tools.jobs", "2")
-    assert crowded.stdout == "2\n"
-    assert crowded.stderr == (
-        "warning: 2 jobs with train.threads 2 want 4 cores, and 1 are here: they slow each other down\n"
-    )
-
-
-def test_the_plan_names_what_is_stale_and_why_and_what_it_takes(tmp_path: Path) -> None:
-    toy = Toy(tmp_path / "toy", DIAMOND)
-    plan = toy.succeed("python", "-m", "tools.plan", "2")
-    assert len(re.findall(r"^\| [a-e] +\| +has not run yet \|", plan, re.MULTILINE)) == 5
-    assert "of 5 stages that never ran it is not known" in plan
-    parallel(toy, "2")
-    toy.trace()
-    assert toy.succeed("python", "-m", "tools.plan", "2") == "Data and pipelines are up to date.\n"
-    (toy.folder / "source").write_text("Text")
-    plan = toy.succeed("python", "-m", "tools.plan", "2")
-    rows = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in plan.splitlines() if row.startswith("| ")}
-    assert rows["a"] == "source modified"
-    assert rows["b"] == rows["c"] == rows["d"] == "if a changes"
-    assert rows["e"] == "if b changes; if c changes; if d changes"
-    assert "stages: 5 of 5, 0 of them from the run cache" in plan
-    assert "with JOBS=2" in plan
-    assert "disk: about 0 MB" in plan
-    assert toy.trace() == []
+    with contextlib.chdir(toy.folder), pytest.raises(UserError, match=r"dvc\.yaml: "):
+        Graph()
 
 
 # A run of seconds, which writes a checkpoint when it is asked to stop.
@@ -304,48 +240,71 @@ def trains(folder: Path) -> bool:
     return False
 
 
-def outputs(project: Project) -> dict[str, Any]:
-    """The entries of dvc.lock, which have the digest of every output, and what is not DVC's."""
-    lock: dict[str, Any] = yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
-    return lock | {str(path.name): path.read_bytes() for path in (project.folder / "metrics").rglob("*.*")}
+def keep_stages(project: Project, *names: str) -> None:
+    """Leave only stages of these names in dvc.yaml, and of the groups the first alone is evaluated."""
+    path = project.folder / "dvc.yaml"
+    stages = yaml.safe_load(path.read_text())["stages"]
+    stages["evaluate"]["foreach"] = {"baseline": stages["evaluate"]["foreach"]["baseline"]}
+    path.write_text(yaml.safe_dump({"stages": {name: stages[name] for name in names}}, sort_keys=False))
 
 
-def test_after_a_change_all_is_byte_for_byte_as_dvc_repro_makes_it(clean: Project, tmp_path: Path) -> None:
-    """A comment makes nothing stale but the fingerprints, which come out as they were; a rate trains one model."""
-    with (clean.folder / "pipeline/baseline.py").open("a") as file:
-        file.write("# A comment.\n")
-    clean.set_params(**{"baseline.learning_rate": 1e-2})
-    serial = Project(shutil.copytree(clean.folder, tmp_path / "serial", symlinks=True))
-    serial.succeed("dvc", "repro")
-    output = clean.succeed("python", "-m", "tools.parallel", "3")
-    ran = set(re.findall(r"^\[\d+/\d+\] (\S+): ran for ", output, re.MULTILINE))
-    assert ran == {"fingerprint", "baseline@100", "evaluate@baseline", "report"}
-    assert "scale@medium-100: unchanged" in output
-    assert outputs(clean) == outputs(serial)
-    assert clean.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
-    assert clean.succeed("python", "-m", "tools.parallel", "3") == "Data and pipelines are up to date.\n"
-    assert "baseline@100" in (Path(clean.environment["XDG_CACHE_HOME"]) / "cifar10-dense-study/times.json").read_text()
+def lock(project: Project) -> dict[str, Any]:
+    """The entries of dvc.lock, which have the digest of every output."""
+    return dict(yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"])
 
 
-def test_a_run_that_is_stopped_and_whose_runner_is_killed_ends_in_the_same_bytes(
+def train_long(project: Project, state: Path) -> Project:
+    """Train the long run without an interruption and without DVC."""
+    project.set_params(**{"beyond.runs.long": LONG})
+    project.stage("beyond", "long", "100", CIFAR10_STATE=str(state))
+    return project
+
+
+def same_long_run(one: Project, other: Project) -> bool:
+    """Whether the model and the whole log of the long run are byte for byte the same in both."""
+    paths = [path for path in (one.folder / "logs/beyond/long").rglob("*") if path.is_file()]
+    names = [str(path.relative_to(one.folder)) for path in paths] + ["models/beyond/long/seed-100.keras"]
+    assert len(names) > 5
+    same, _, _ = filecmp.cmpfiles(one.folder, other.folder, names, shallow=False)
+    return same == names
+
+
+FIRST = ("fingerprint", "fetch", "preprocess", "baseline", "evaluate")
+
+
+def test_bytes_are_those_of_dvc_repro_from_nothing_after_a_change_and_whoever_was_killed(
     clean: Project, tmp_path: Path
 ) -> None:
-    clean.set_params(**{"beyond.runs.long": LONG})
-    serial = Project(shutil.copytree(clean.folder, tmp_path / "serial", symlinks=True))
-    serial.environment["CIFAR10_STATE"] = str(tmp_path / "states")
-    serial.succeed("dvc", "repro", "--single-item", "beyond@long-100")
+    serial = train_long(Project(shutil.copytree(clean.folder, tmp_path / "serial", symlinks=True)), tmp_path / "state")
+    expected = lock(clean)
+    for name in (".dvc/cache", ".dvc/tmp", "data", "models", "logs", "metrics", "fingerprints", "dvc.lock"):
+        clean.succeed("rm", "-r", name)
+    # From nothing, with another rate; then with the rate of `expected` and the long run beside it.
+    keep_stages(clean, *FIRST)
+    clean.set_params(**{"baseline.learning_rate": 1e-2})
+    assert "5 stages ran" in clean.succeed("python", "-m", "tools.parallel", "3")
+    changed = ("baseline@100", "evaluate@baseline")
+    assert {name for name, entry in lock(clean).items() if entry != expected[name]} == set(changed)
+    clean.succeed("git", "checkout", "dvc.yaml")
+    keep_stages(clean, *FIRST, "beyond")
+    clean.set_params(**{"baseline.learning_rate": 1e-3, "beyond.runs": {"long": LONG}})
     log = clean.folder / ".dvc/tmp/stages/beyond@long-100.log"
     for number in (signal.SIGINT, signal.SIGKILL):
-        log.unlink(missing_ok=True)
-        runner = start(clean, "2")
+        runner = start(clean, "3")
         wait_until(lambda: trains(clean.folder))
         os.killpg(runner.pid, number)
         runner.communicate(timeout=30)
         wait_until(lambda: processes_in(clean.folder) == [])
         assert "the state is saved" in log.read_text()
-    runner = start(clean, "2")
-    output, _ = runner.communicate()
-    assert runner.returncode == 0, output
+        log.unlink()
+    clean.succeed("python", "-m", "tools.parallel", "3")
     assert "continues after epoch" in log.read_text()
-    assert outputs(clean)["beyond@long-100"] == outputs(serial)["beyond@long-100"]
+    assert same_long_run(serial, clean)
+    entries = lock(clean)
+    assert entries.pop("beyond@long-100")
+    assert entries == {name: expected[name] for name in entries}
+    assert set(changed) < set(entries)
+    metrics = ("baseline.json", "baseline-seeds.csv", "baseline-epochs.csv", "dataset.json", "split.json")
+    clean.succeed("git", "diff", "--exit-code", "--", *(f"metrics/{name}" for name in metrics))
     assert clean.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
+    assert "baseline@100" in (Path(clean.environment["XDG_CACHE_HOME"]) / "cifar10-dense-study/times.json").read_text()

@@ -11,7 +11,6 @@ from tests.conftest import ROOT
 from tools import times, work
 from tools.times import Time
 
-
 TEXT = '{"a": {"seconds": "1", "multiply_adds": 1, "threads": 1}}'
 
 
