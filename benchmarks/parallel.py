@@ -1,4 +1,4 @@
-"""Stages beside each other: one job at two threads against two jobs at one, and the study's time on many cores.
+"""Stages beside each other: `dvc repro`, one job at two threads, two jobs at one; and the study's time on many cores.
 
     python -m benchmarks.parallel compare digits          # the graph of digits, three times in turn
     python -m benchmarks.parallel compare dense           # the small dense stages on the real images
@@ -28,8 +28,12 @@ from tools.graph import Graph
 from tools.parallel import estimate_of
 
 REPETITIONS = 3
-# Jobs and threads of each.
-WAYS = ((1, 2), (2, 1))
+# Jobs (None: `dvc repro`) and threads of each.
+WAYS: Mapping[str, tuple[int | None, int]] = {
+    "dvc repro, 2 threads": (None, 2),
+    "1 job, 2 threads": (1, 2),
+    "2 jobs, 1 thread": (2, 1),
+}
 CORES = (2, 4, 16, 64)
 FIRST = "preprocess"
 
@@ -42,6 +46,9 @@ def _digits(params: Any) -> None:
     for section in (params["beyond"], *params["beyond"]["runs"].values()):
         if "epochs" in section:
             section["epochs"] = 2
+    first = next(iter(params["folds"].values()))["run"]
+    folds = {f"{first}-{fold}": {"group": "ablation", "run": first, "fold": fold, "of": 2} for fold in (1, 2)}
+    params["folds"] = folds
 
 
 def _dense(params: Any) -> None:
@@ -57,11 +64,11 @@ COMPARISONS = {"digits": (_digits, None), "dense": (_dense, ("baseline", "scale"
 
 
 def compare(name: str) -> dict[str, Any]:
-    """Seconds of one comparison by jobs and threads, in turn; the first stages and their data are made before."""
+    """Seconds of one comparison, in turn, and those that the runner adds to each stage; the data are made before."""
     change, kinds = COMPARISONS[name]
-    seconds: dict[str, list[float]] = {f"{jobs} x {threads}": [] for jobs, threads in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(REPETITIONS):
-        for jobs, threads in WAYS:
+        for way, (jobs, threads) in WAYS.items():
             with tempfile.TemporaryDirectory() as folder:
                 clone = Path(folder) / "study"
                 _run(Path.cwd(), "git", "clone", "--quiet", ".", str(clone))
@@ -72,11 +79,14 @@ def compare(name: str) -> dict[str, Any]:
                 # What this machine's owner has measured stays as it is.
                 environment = {"XDG_CACHE_HOME": folder, "CIFAR10_STATE": folder}
                 _run(clone, "dvc", "repro", "--quiet", FIRST, **environment)
-                graph_size = _only(clone, kinds)
+                stages = _only(clone, kinds)
+                words = ("dvc", "repro") if jobs is None else (sys.executable, "-m", "tools.parallel", str(jobs))
                 began = time.monotonic()
-                _run(clone, sys.executable, "-m", "tools.parallel", str(jobs), **environment)
-                seconds[f"{jobs} x {threads}"].append(round(time.monotonic() - began, 1))
-    return {"stages": graph_size, "seconds": seconds, "median": {way: median(found) for way, found in seconds.items()}}
+                _run(clone, *words, **environment)
+                seconds[way].append(round(time.monotonic() - began, 1))
+    medians = {way: median(found) for way, found in seconds.items()}
+    serial, alone, _ = medians.values()
+    return {"stages": stages, "seconds": seconds, "median": medians, "runner": round((alone - serial) / stages, 2)}
 
 
 def _only(clone: Path, kinds: tuple[str, ...] | None) -> int:
