@@ -10,8 +10,10 @@ from tools.times import Time
 START_SECONDS = 8.0
 OTHER_SECONDS = 20.0
 CACHED_SECONDS = 3.0
-# Multiplications a second and thread of an Intel Xeon's core, until a stage has been timed here.
+# Multiplications a second and thread of an Intel Xeon's core, which count as if they had been measured for so long:
+# short stages, which hardly do anything but start, say little of longer ones.
 ASSUMED_SPEED = 40e9
+ASSUMED_SECONDS = 60.0
 
 
 @dataclass
@@ -32,16 +34,13 @@ class Estimate:
         self.before[name] = time
 
     @property
-    def speed(self) -> float | None:
-        """Multiplications a second of all timed training stages with as many threads; None where there is none."""
+    def speed(self) -> float:
+        """Multiplications a second of all timed training stages with as many threads, and of the assumption."""
         timed = [time for time in self.before.values() if time.multiply_adds and time.threads == self.threads]
-        seconds = sum(max(time.seconds - START_SECONDS, 0.1 * time.seconds, 0.1) for time in timed)
-        return sum(time.multiply_adds or 0 for time in timed) / seconds if timed else None
-
-    @property
-    def assumed_speed(self) -> float:
-        """Multiplications a second until a stage has been timed here."""
-        return ASSUMED_SPEED * max(1, self.threads)
+        products = ASSUMED_SECONDS * ASSUMED_SPEED * max(1, self.threads) + sum(
+            time.multiply_adds or 0 for time in timed
+        )
+        return products / (ASSUMED_SECONDS + sum(max(0.0, time.seconds - START_SECONDS) for time in timed))
 
     def seconds(self, name: str) -> float:
         """What the stage will take: as before, in proportion to its multiplications, or by these and the speed."""
@@ -54,7 +53,7 @@ class Estimate:
             return fixed + (before.seconds - fixed) * share
         if not products:
             return OTHER_SECONDS
-        return START_SECONDS + products / (self.speed or self.assumed_speed)
+        return START_SECONDS + products / self.speed
 
 
 def longest_paths(needs: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> dict[str, float]:

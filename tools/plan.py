@@ -78,11 +78,10 @@ def duration(graph: Graph, seconds: Mapping[str, float], count: int, outlook: Es
     path = max(estimate.longest_paths(graph.needs, seconds).values())
     beside = f"{spoken(estimate.duration(graph.needs, seconds, count))} with JOBS={count}, " if count > 1 else ""
     timed = sum(name in outlook.before for name in seconds)
-    speed = (outlook.speed or outlook.assumed_speed) / 1e9
     return (
         f"about {spoken(sum(seconds.values()))} one after another, {beside}no less than {spoken(path)} with any JOBS. "
         f"{timed} of these stages were timed on this machine; others are estimated from their multiplications, "
-        f"{speed:.0f} billion a second, and take less where they stop early."
+        f"{outlook.speed / 1e9:.0f} billion a second, and take less where they stop early."
     )
 
 

@@ -31,13 +31,18 @@ def test_a_stage_takes_what_it_took_before_in_proportion_to_what_it_multiplies()
     outlook = Estimate({"x": 2 * 10**12, "y": 10**12, "report": None}, 2, before)
     assert outlook.seconds("x") == START_SECONDS + 200
     assert outlook.seconds("report") == 5.0
-    # never run: by its multiplications and the speed of the other
-    assert outlook.seconds("y") == START_SECONDS + 100
-    # a time with other threads says nothing
-    assert Estimate({"x": 10**12}, 1, before).speed is None
     outlook.measured("y", Time(START_SECONDS + 300, 10**12, 2))
     assert outlook.seconds("y") == START_SECONDS + 300
-    assert outlook.speed == pytest.approx(2e12 / 400)
+
+
+def test_a_stage_that_never_ran_takes_its_multiplications_at_the_speed_of_all_others() -> None:
+    hours = {"x": Time(36_000.0, 36_000 * 10**11, 2)}
+    assert Estimate({"y": 10**13}, 2, hours).seconds("y") == pytest.approx(START_SECONDS + 100, rel=0.01)
+    # Times with other threads, and stages that did little but start, say little.
+    assumed = Estimate({"y": 10**13}, 2).seconds("y")
+    assert Estimate({"y": 10**13}, 2, {"x": Time(36_000.0, 10**10, 1)}).seconds("y") == assumed
+    assert Estimate({"y": 10**13}, 2, {"x": Time(0.0, 10**8, 2)}).seconds("y") == pytest.approx(assumed, rel=0.001)
+    assert Estimate({"y": 10**13}, 2, {"x": Time(45.0, 10**8, 2)}).seconds("y") < 2 * assumed
 
 
 def test_jobs_are_cores_divided_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
