@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.files.errors import UserError
 from pipeline.params.training import TrainParams
@@ -19,14 +19,10 @@ from tools.runner import Running
 _LIBRARIES = (*sorted({"dvc", "distributed", *sources.LIBRARIES.values()}),)
 _CONNECT_SECONDS = 15
 _LIST_SECONDS = 1.0
+# Starts a stage on this machine.
+Start = Callable[[str], Running]
 # Exit codes of a stage that never came back, and of one that was called off.
 _LOST, _CALLED_OFF = 1, 130
-
-
-class Start(Protocol):
-    """Starts a stage on this machine."""
-
-    def __call__(self, stage: str) -> Running: ...  # noqa: D102
 
 
 class Cluster:
