@@ -17,15 +17,19 @@ from pipeline.reporting import (
     comparisons,
     contents,
     cost,
+    curves_plot,
     document,
     model_card,
     parts,
     plots,
     published,
+    replication_plot,
     results,
     search_plot,
     selected,
+    trials,
 )
+from pipeline.reporting.drawing import save
 from pipeline.reporting.results import Results
 from pipeline.runtime import fingerprints
 
@@ -46,7 +50,9 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
     pairs = sorted((names[actual], names[guess]) for actual, guess in zip(labels, predicted, strict=True))
     write_csv(Path("metrics/confusion_matrix.csv"), [{"actual": pair[0], "predicted": pair[1]} for pair in pairs])
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
-    captions = [f"{drawn[labels[row]]}, not\n{drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows]
+    captions = [
+        f"label: {drawn[labels[row]]}\nanswer: {drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows
+    ]
     plots.image_grid(FIGURES / "mistakes.png", contents.mistakes(run, seed, len(rows)), captions, *GRID, title + note)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
 
@@ -59,12 +65,12 @@ def draw_samples(train: dataset.Split, names: Sequence[str]) -> None:
 
 
 def draw_curves(measured: Results, sections: Sequence[published.StudySection]) -> None:
-    """Learning curves of each section's runs with their best seed."""
+    """Learning curves of each section's runs, with all seeds."""
     for section in sections:
         # Study B's runs are study A's.
         if section.id != "study_b" and section.runs:
-            curves = {run.name: measured.runs[run].curves[measured.runs[run].best_seed] for run in section.runs}
-            plots.learning_curves(FIGURES / f"learning_curves_{section.id}.png", curves, section.title)
+            curves = {run.name: measured.runs[run].curves for run in section.runs}
+            save(curves_plot.figure(curves, section.title), FIGURES / f"learning_curves_{section.id}.png")
 
 
 def main() -> None:
@@ -73,13 +79,14 @@ def main() -> None:
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), dataset.class_names()
     results.check_predictions(measured, len(names))
-    trials, samples = search_plot.read_all(measured.runs), contents.samples(len(names), GRID[0] * GRID[1])
+    searches, samples = trials.read_all(measured.runs), contents.samples(len(names), GRID[0] * GRID[1])
     run = measured.selected
     contents.mistakes(run, measured.runs[run].best_seed, GRID[0] * GRID[1])
     reliability = calibration.bins(*results.predictions(run, measured.runs[run].best_seed))
     sections = published.sections(measured.candidates)
     answers, worth = comparisons.answers(measured, sections), parts.answers(measured)
-    page, marks = document.report(measured, sections, answers, worth), cost.marks(measured, sections)
+    page = document.report(measured, sections, answers, worth)
+    marks, rows = cost.marks(measured, sections), replication_plot.rows(measured, sections)
     card = model_card.card(params, measured, reliability)
     fingerprints.check("report")
     selected.write(measured)
@@ -87,8 +94,9 @@ def main() -> None:
     draw_selected(measured, run, names, reliability)
     draw_samples(samples, names)
     draw_curves(measured, sections)
-    for search, found in trials.items():
-        search_plot.write(FIGURES / f"search_{search.name}.png", found, search.title)
+    for run, search in searches.items():
+        save(search_plot.figure(search, run.title), FIGURES / f"search_{run.name}.png")
+    save(replication_plot.figure(rows), FIGURES / "reported.png")
     cost.draw(FIGURES / "cost.png", marks)
     write_text(Path("metrics/report.md"), page)
     write_text(Path("metrics/model_card.md"), card)

@@ -10,25 +10,24 @@ from matplotlib.transforms import Bbox
 
 from pipeline.files.runs import Run
 from pipeline.reporting import published
+from pipeline.reporting.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save
 from pipeline.reporting.markdown import magnitude, table
-from pipeline.reporting.plots import save
 from pipeline.reporting.published import StudySection
 from pipeline.reporting.results import Results
 
 WITHOUT_A_PART, REPORTED, PUBLISHED = "beyond, without a part", "reported by the study", "published by others"
 
-# A marker of its own and a colour of Okabe and Ito's (2008), which the colour-blind tell apart. What was not measured
-# here is hollow or a star.
+# What was not measured here is hollow or a star.
 _STYLES: Mapping[str, Mapping[str, Any]] = {
-    "baseline": {"marker": "o", "color": "#000000"},
-    "scale": {"marker": "s", "color": "#E69F00"},
-    "regularise": {"marker": "D", "color": "#CC79A7"},
-    "ablation": {"marker": "^", "color": "#56B4E9"},
-    "tune": {"marker": "v", "color": "#009E73"},
-    "beyond": {"marker": "P", "color": "#0072B2"},
-    WITHOUT_A_PART: {"marker": "x", "color": "#0072B2"},
-    REPORTED: {"marker": "o", "color": "#000000", "markerfacecolor": "none", "markersize": 11},
-    PUBLISHED: {"marker": "*", "color": "#D55E00", "markersize": 11},
+    "baseline": {"marker": "o", "color": BLACK},
+    "scale": {"marker": "s", "color": ORANGE},
+    "regularise": {"marker": "D", "color": PURPLE},
+    "ablation": {"marker": "^", "color": SKY},
+    "tune": {"marker": "v", "color": GREEN},
+    "beyond": {"marker": "P", "color": BLUE},
+    WITHOUT_A_PART: {"marker": "x", "color": BLUE},
+    REPORTED: {"marker": "o", "color": BLACK, "markerfacecolor": "none", "markersize": 11},
+    PUBLISHED: {"marker": "*", "color": VERMILION, "markersize": 11},
 }
 _NAMED = ("beyond", PUBLISHED)
 # Where a name may stand beside its mark, in points to the right and up, and which of its ends lies there.
@@ -99,7 +98,7 @@ def marks(results: Results, sections: Sequence[StudySection]) -> list[Mark]:
 
 def draw(path: Path, marks: Sequence[Mark]) -> None:
     """Draw ``marks``, accuracy over cost on a logarithmic axis; bars are standard deviations over seeds."""
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6), layout="constrained")
     axes = figure.subplots()
     for kind, style in _STYLES.items():
         own = [mark for mark in marks if mark.kind == kind]
@@ -109,7 +108,7 @@ def draw(path: Path, marks: Sequence[Mark]) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.12)
     axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
-    axes.grid(alpha=0.3)
+    axes.grid()
     figure.legend(loc="outside lower center", ncols=3)
     # Only now it is known where a mark lies on the page.
     figure.draw_without_rendering()

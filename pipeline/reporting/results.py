@@ -37,8 +37,8 @@ class RunResult:
     """One run: the statistics over seeds of its scores by their names, and what is kept of each seed.
 
     ``multiply_adds`` are those of training one seed. ``ensemble`` are test scores of all seeds together, ``classes``
-    are test scores by class name; ``val_accuracies`` and ``curves`` are by seed, the latter one value per epoch of each
-    of :data:`CURVES`. ``folds`` is the validation accuracy over the folds of a run that has some.
+    are test scores by class name; ``val_accuracies``, ``test_accuracies`` and ``curves`` are by seed, the last a value
+    per epoch of each of :data:`CURVES`. ``folds`` is the validation accuracy over the folds of a run that has some.
     """
 
     parameters: int
@@ -49,6 +49,7 @@ class RunResult:
     ensemble: Mapping[str, float]
     classes: Mapping[str, Statistics]
     val_accuracies: Mapping[int, float]
+    test_accuracies: Mapping[int, float]
     curves: Mapping[int, Mapping[str, Sequence[float]]]
     search: SearchResult | None = None
     folds: Statistic | None = None
@@ -199,6 +200,7 @@ def _run_result(run: Run, entry: Mapping[str, Any], tables: Mapping[str, Sequenc
         ensemble=entry["ensemble"]["test"],
         classes={name: Entry(group_file(run.group, "classes"), over_seeds(scores)) for name, scores in classes.items()},
         val_accuracies={int(row["seed"]): float(row["val_accuracy"]) for row in tables["seeds"]},
+        test_accuracies={int(row["seed"]): float(row["test_accuracy"]) for row in tables["seeds"]},
         curves=curves,
         search=None if search is None else _search_result(search),
         folds=None if folds is None else Statistic.from_json(folds["accuracy"], folds["accuracy"]["n"]),
@@ -217,8 +219,12 @@ def _check(run: Run, result: RunResult) -> None:
 
 def _of_run(result: RunResult) -> Statistics:
     own = {"epochs": result.epochs, "multiply_adds": result.multiply_adds, "folds": result.folds}
-    best = {f"seed {seed}": Statistic(accuracy, 1) for seed, accuracy in result.val_accuracies.items()}
-    return {name: statistic for name, statistic in {**own, **best}.items() if statistic is not None}
+    by_seed = {
+        f"seed {seed} {split}": Statistic(accuracy, 1)
+        for split, accuracies in (("val", result.val_accuracies), ("test", result.test_accuracies))
+        for seed, accuracy in accuracies.items()
+    }
+    return {name: statistic for name, statistic in {**own, **by_seed}.items() if statistic is not None}
 
 
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:
