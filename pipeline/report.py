@@ -51,7 +51,8 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
     write_csv(Path("metrics/confusion_matrix.csv"), [{"actual": pair[0], "predicted": pair[1]} for pair in pairs])
     rows = confident_mistakes(labels, probabilities, GRID[0] * GRID[1])
     captions = [
-        f"label: {drawn[labels[row]]}\nanswer: {drawn[predicted[row]]} ({probabilities[row].max():.2f})" for row in rows
+        f"label: {drawn[labels[row]]}\nanswer: {drawn[predicted[row]]}\nprobability {probabilities[row].max():.2f}"
+        for row in rows
     ]
     plots.image_grid(FIGURES / "mistakes.png", contents.mistakes(run, seed, len(rows)), captions, *GRID, title + note)
     plots.reliability(FIGURES / "reliability.png", reliability, title)
@@ -67,8 +68,7 @@ def draw_samples(train: dataset.Split, names: Sequence[str]) -> None:
 def draw_curves(measured: Results, sections: Sequence[published.StudySection]) -> None:
     """Learning curves of each section's runs, with all seeds."""
     for section in sections:
-        # Study B's runs are study A's.
-        if section.id != "study_b" and section.runs:
+        if not section.repeats:
             curves = {run.name: measured.runs[run].curves for run in section.runs}
             save(curves_plot.figure(curves, section.title), FIGURES / f"learning_curves_{section.id}.png")
 
@@ -83,7 +83,7 @@ def main() -> None:
     run = measured.selected
     contents.mistakes(run, measured.runs[run].best_seed, GRID[0] * GRID[1])
     reliability = calibration.bins(*results.predictions(run, measured.runs[run].best_seed))
-    sections = published.sections(measured.candidates)
+    sections = published.sections(measured.candidates, measured.comparable)
     answers, worth = comparisons.answers(measured, sections), parts.answers(measured)
     page = document.report(measured, sections, answers, worth)
     marks, rows = cost.marks(measured, sections), replication_plot.rows(measured, sections)

@@ -1,6 +1,6 @@
 """The comparisons that comparisons.yaml declares: which runs are told apart, and what that makes of the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -9,7 +9,7 @@ from pipeline.evaluation.comparison import POWER, SIGNIFICANCE, Comparison, comp
 from pipeline.evaluation.intervals import Interval, image_interval
 from pipeline.files.runs import Run
 from pipeline.reporting import published
-from pipeline.reporting.markdown import interval, probability, table
+from pipeline.reporting.markdown import counted, interval, probability, table
 from pipeline.reporting.published import StudySection
 from pipeline.reporting.replication import DECIMALS, reported_differences
 from pipeline.reporting.results import Results, correct
@@ -23,7 +23,7 @@ two-sided p say whether other seeds would agree; seeds are not paired. Holm's p 
 one or more are told apart where no difference is real is then at most 5 %. Over images: a paired bootstrap, which says
 only whether these very models differ."""
 
-_DECLARED = "the {} comparisons declared in pipeline/reporting/comparisons.yaml"
+_DECLARED = "the {} declared in pipeline/reporting/comparisons.yaml"
 
 _INSIDE = """"Inside" says whether the reported difference lies in the 95 % interval over seeds. It is that of single
 runs, which scatter more than means do, so it may lie outside although nothing was done differently."""
@@ -31,8 +31,8 @@ runs, which scatter more than means do, so it may lie outside although nothing w
 _OF_THE_STUDY = f"""- {HOLDS}: told apart, in the direction that the study reports.
 - {REVERSED}: told apart, in the opposite direction.
 """
-_VERDICTS = f"""- {BETTER}, {WORSE}: told apart, where the study reports no difference.
-- {NOT_TOLD_APART}: these seeds cannot tell, which does not say that the runs are equally good.
+_NO_DIRECTION = "- {better}, {worse}: told apart{where}.\n"
+_VERDICTS = f"""- {NOT_TOLD_APART}: these seeds cannot tell, which does not say that the runs are equally good.
 - {UNKNOWN}: neither interval nor p can be computed, for the reason named."""
 
 
@@ -73,6 +73,20 @@ class Answer:
             return None
         low, high = (round(bound, DECIMALS) for bound in self.comparison.over_seeds)
         return low <= round(self.reported, DECIMALS) <= high
+
+
+COLUMNS: Mapping[str, Callable[[Answer], str]] = {
+    "difference": lambda answer: f"{answer.comparison.difference:+.4f}",
+    "95 % over seeds": lambda answer: interval(answer.comparison.over_seeds),
+    "p": lambda answer: probability(answer.comparison.p),
+    "Holm's p": lambda answer: probability(answer.holm_p),
+    "95 % over images": lambda answer: interval(answer.over_images),
+    "reported": lambda answer: "" if answer.reported is None else f"{answer.reported:+.4f}",
+    "inside?": lambda answer: {True: "yes", False: "no", None: ""}[answer.reported_inside],
+    "verdict": lambda answer: answer.verdict,
+}
+# Without those of the study.
+MEASURED = ("difference", "95 % over seeds", "p", "Holm's p", "95 % over images", "verdict")
 
 
 def answers(results: Results, sections: Sequence[StudySection]) -> dict[str, Answer]:
@@ -136,19 +150,11 @@ def what_seeds_can_tell(results: Results, declared: int) -> str:
     )
 
 
-def comparison_table(found: Mapping[str, Answer], comparable: bool, what: str = "question") -> str:
-    """The questions with all that was computed and, where they are ``comparable``, what the study reports."""
-    header = [what, "difference", "95 % over seeds", "p", "Holm's p", "95 % over images"]
-    rows = []
-    for question, answer in found.items():
-        comparison = answer.comparison
-        cells = [interval(comparison.over_seeds), probability(comparison.p), probability(answer.holm_p)]
-        row = [question, f"{comparison.difference:+.4f}", *cells, interval(answer.over_images)]
-        if comparable:
-            row.append("" if answer.reported is None else f"{answer.reported:+.4f}")
-            row.append({True: "yes", False: "no", None: ""}[answer.reported_inside])
-        rows.append([*row, answer.verdict])
-    return table([*header, *(["reported", "inside?"] if comparable else []), "verdict"], rows)
+def comparison_table(found: Mapping[str, Answer], columns: Sequence[str], what: str = "question") -> str:
+    """The questions with ``columns`` of :data:`COLUMNS`."""
+    return table(
+        [what, *columns], [[question, *(COLUMNS[c](answer) for c in columns)] for question, answer in found.items()]
+    )
 
 
 def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
@@ -161,11 +167,19 @@ def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
     ]
     left_out = [question for question in declared if question not in found]
     paragraphs = [
-        METHOD.format(order="first less second", declared=_DECLARED.format(len(declared))),
+        METHOD.format(order="first less second", declared=_DECLARED.format(counted(len(declared), "comparison"))),
         *([_INSIDE] if results.comparable else []),
         f"Two runs are told apart where Holm's p is below {SIGNIFICANCE}. The verdicts:",
-        (_OF_THE_STUDY if results.comparable else "") + _VERDICTS,
-        comparison_table(found, results.comparable),
+        (_OF_THE_STUDY if results.comparable else "")
+        + _NO_DIRECTION.format(
+            better=BETTER, worse=WORSE, where=", where the study reports no difference" if results.comparable else ""
+        )
+        + _VERDICTS,
+        comparison_table(found, ["difference", *(["reported"] if results.comparable else []), "Holm's p", "verdict"]),
+        "What the verdicts rest on:",
+        comparison_table(
+            found, ["95 % over seeds", *(["inside?"] if results.comparable else []), "p", "95 % over images"]
+        ),
     ]
     if constant:
         paragraphs.append(
@@ -173,7 +187,8 @@ def texts(results: Results, found: Mapping[str, Answer]) -> list[str]:
         )
     if left_out:
         count = f"{len(left_out)} of {len(declared)}"
-        paragraphs.append(f"Not compared, because a run is not there ({count}): {' '.join(left_out)}")
+        paragraphs.append(f"Not compared, because a run is not there ({count}):")
+        paragraphs.append("\n".join(f"- {question}" for question in left_out))
     if results.comparable:
         paragraphs.append(conclusions(found))
     return [*paragraphs, what_seeds_can_tell(results, max(len(declared), 1))]

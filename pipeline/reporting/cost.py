@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
 from pipeline.files.runs import Run
@@ -38,7 +39,7 @@ _PLACES = (
 )
 
 _METHOD = """Multiply-adds of training one seed, forward and backward, in layers with a kernel; no search, no
-validation. Bars are standard deviations over seeds."""
+validation. A bar is a standard deviation over seeds."""
 
 _OTHERS = """Of the study those accuracies are marked whose runs had no early stopping: how many epochs the others took
 is not reported. Published results are on the official pixels and all 50,000 training images, with several looks at a
@@ -106,10 +107,12 @@ def draw(path: Path, marks: Sequence[Mark]) -> None:
             costs, accuracies = [mark.multiply_adds for mark in own], [mark.accuracy for mark in own]
             axes.errorbar(costs, accuracies, [mark.std or 0 for mark in own], linestyle="none", label=kind, **style)
     axes.set_xscale("log")
-    axes.margins(x=0.12)
+    # Matplotlib's own writes formulas.
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+    axes.margins(x=0.12, y=0.08)
     axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
     axes.grid()
-    figure.legend(loc="outside lower center", ncols=3)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     # Only now it is known where a mark lies on the page.
     figure.draw_without_rendering()
     named = [mark for mark in marks if mark.kind in _NAMED]
@@ -134,13 +137,28 @@ def _name(axes: Any, marks: Sequence[Mark]) -> None:
         taken.append(box)
 
 
+def costs(results: Results) -> str:
+    """What each run's training costs."""
+    rows = [
+        [run.title, f"{result.parameters:,}", f"{result.epochs.mean:.0f}", magnitude(result.multiply_adds.mean)]
+        for run, result in results.runs.items()
+    ]
+    return table(["run", "parameters", "epochs", "multiply-adds"], rows)
+
+
 def texts(results: Results) -> list[str]:
     """The report's paragraphs around the plot."""
-    paragraphs = [_METHOD, "![Test accuracy against training cost](figures/cost.png)"]
+    paragraphs = [_METHOD, "![Test accuracy against training cost](figures/cost.png)", costs(results)]
     if not results.comparable:
         return paragraphs
     rows = [
-        [entry.name, magnitude(entry.multiply_adds), f"{entry.accuracy:.4f}", str(entry.n), entry.source]
+        [entry.name, magnitude(entry.multiply_adds), f"{entry.accuracy:.4f}", str(entry.n)]
         for entry in published.elsewhere()
     ]
-    return [*paragraphs, _OTHERS, table(["published", "multiply-adds", "test accuracy", "n", "source"], rows)]
+    sources = dict.fromkeys(entry.source for entry in published.elsewhere())
+    return [
+        *paragraphs,
+        _OTHERS,
+        table(["published", "multiply-adds", "test accuracy", "n"], rows),
+        f"Source: {'; '.join(sources)}.",
+    ]

@@ -40,8 +40,8 @@ def errata(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "Models were compared and chosen by test accuracy.",
-            f"By validation {selected.title} is selected (test {test(selected)}); the best by test would be "
-            f"{by_test.title} (test {test(by_test)}).",
+            f"By validation {selected.title} is selected (test {test(selected)})"
+            + (f"; the best by test would be {by_test.title} (test {test(by_test)})." if by_test != selected else "."),
         ),
         (
             "Studies A and B train the same three L2 configurations and rank them differently.",

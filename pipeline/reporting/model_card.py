@@ -15,7 +15,7 @@ from pipeline.params.runs import ConvolutionalNetwork, Network, trained
 from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.contents import evaluated_again
 from pipeline.reporting.document import provenance
-from pipeline.reporting.markdown import magnitude, table
+from pipeline.reporting.markdown import counted, magnitude, table
 from pipeline.reporting.results import Results
 
 MODEL = "models/selected.keras"
@@ -30,7 +30,7 @@ probabilities = model.predict(images)  # images: uint8 (n, 32, 32, 3), red, gree
 
 def training(network: Network, recipe: Recipe) -> list[list[str]]:
     """Rows of a name and a value for all that makes up a run."""
-    patience = "no early stopping" if recipe.patience is None else f"{recipe.patience} epochs without a lower val_loss"
+    patience = "no early stopping" if recipe.patience is None else _without_a_lower_loss(recipe.patience)
     return [
         *_network(network),
         *([["looks at an image", f"{network.looks}, averaged"]] if network.looks != "one" else []),
@@ -38,7 +38,16 @@ def training(network: Network, recipe: Recipe) -> list[list[str]]:
         ["learning rate", _learning_rate(recipe)],
         *([["augmentation", _augmentation(recipe)]] if _augmentation(recipe) else []),
         *([["label smoothing", f"{recipe.label_smoothing:g}"]] if recipe.label_smoothing else []),
-        *([["averaged weights", f"every {recipe.average_every} steps"]] if recipe.average_every else []),
+        *(
+            [
+                [
+                    "averaged weights",
+                    "every " + ("step" if recipe.average_every == 1 else f"{recipe.average_every} steps"),
+                ]
+            ]
+            if recipe.average_every
+            else []
+        ),
         ["epochs", f"at most {recipe.epochs}"],
         ["patience", patience],
         ["batch size", str(recipe.batch_size)],
@@ -71,7 +80,7 @@ def _optimiser(recipe: Recipe) -> str:
 
 def _learning_rate(recipe: Recipe) -> str:
     if recipe.schedule == "constant":
-        halved = f", halved after {recipe.reduce_lr_patience} epochs without a lower val_loss"
+        halved = f", halved after {_without_a_lower_loss(recipe.reduce_lr_patience)}"
         return f"{recipe.learning_rate:g}" + (halved if recipe.reduce_lr_patience else "")
     falls = "falls linearly" if recipe.schedule == "linear" else "falls by cosine"
     rises = f"rises to {recipe.learning_rate:g} over {recipe.warm_up:.0%} of the steps" if recipe.warm_up else ""
@@ -79,11 +88,15 @@ def _learning_rate(recipe: Recipe) -> str:
     return f"{begins}, {falls} to {recipe.final_rate * recipe.learning_rate:g}"
 
 
+def _without_a_lower_loss(epochs: int) -> str:
+    return f"{counted(epochs, 'epoch')} without a lower val_loss"
+
+
 def _augmentation(recipe: Recipe) -> str:
     parts = {
         f"{recipe.flip} flips": recipe.flip != "none",
-        f"shifts of {recipe.shift} pixels": recipe.shift,
-        f"cutout of {recipe.cutout} pixels": recipe.cutout,
+        f"shifts of {counted(recipe.shift, 'pixel')}": recipe.shift,
+        f"cutout of {counted(recipe.cutout, 'pixel')}": recipe.cutout,
         f"mixup {recipe.mixup:g}": recipe.mixup,
     }
     return ", ".join(part for part, used in parts.items() if used)
@@ -101,7 +114,10 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
     run = results.selected
     result = results.runs[run]
     found = None if result.search is None else result.search.winner
-    scores = [[name, str(result.val[name]), str(result.test[name])] for name in ("accuracy", "precision", "f1")]
+    scores = [
+        ["F1" if name == "f1" else name, str(result.val[name]), str(result.test[name])]
+        for name in ("accuracy", "precision", "f1")
+    ]
     names = dict(zip(result.classes, in_tables(list(result.classes)), strict=True))
     classes = [
         [names[name], *(str(scores[key]) for key in ("precision", "recall", "f1"))]
@@ -120,8 +136,9 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         f"# Model card: {run.title}",
         f"A {'convolutional' if convolves else 'fully connected'} network with {result.parameters:,} parameters "
         f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
-        f"{len(results.candidates)} runs by validation accuracy; the file is the seed whose own is the best, "
-        f"{result.best_seed}. Written by the report stage.",
+        f"{counted(len(results.candidates), 'run')} by validation accuracy; the file is "
+        + (f"the seed whose own is the best, {result.best_seed}" if n > 1 else f"that of seed {result.best_seed}")
+        + ". Written by the report stage.",
         "## Use",
         f"`dvc get` or `dvc pull {MODEL}`, then:",
         _LOADING,
@@ -131,18 +148,19 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         provenance(results.dataset, results.split),
         "## Training",
         table(["parameter", "value"], training(network, recipe)),
-        f"Cross-entropy; seeds {', '.join(map(str, results.seeds))}, a model each. Training one costs "
+        f"Cross-entropy; {'seeds' if n > 1 else 'seed'} {', '.join(map(str, results.seeds))}"
+        f"{', a model each' if n > 1 else ''}. Training one costs "
         f"{magnitude(result.multiply_adds.mean)} multiply-adds, forward and backward.",
         "## Scores",
-        f"Mean over {n} {'seeds' if n > 1 else 'seed'}, with the standard deviation (ddof 1) where there are "
-        "more than one; precision and F1 weighted by class size, as is recall, which then equals accuracy.",
+        (f"Mean over {n} seeds, with the standard deviation (ddof 1)" if n > 1 else "Of one seed")
+        + "; precision and F1 are weighted by class size, as is recall, which then equals accuracy.",
         table(["score", "validation", "test"], scores),
         "On the test images, by class:",
         table(["class", "precision", "recall", "F1"], classes),
         "## Calibration",
         f"Expected calibration error {expected_calibration_error(reliability):.4f} on the test images (Guo et "
         "al., 2017; 15 bins of equal width; this very model).",
-        "![Reliability](figures/reliability.png)",
+        "![Accuracy by confidence, and how many images have it](figures/reliability.png)",
         "## Limits",
         "\n".join(
             [

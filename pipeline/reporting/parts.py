@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 from pipeline.evaluation.comparison import SIGNIFICANCE
 from pipeline.files.runs import Run
-from pipeline.reporting.comparisons import BETTER, METHOD, NOT_TOLD_APART, WORSE, Answer, answered, comparison_table
+from pipeline.reporting.comparisons import (
+    BETTER,
+    MEASURED,
+    METHOD,
+    NOT_TOLD_APART,
+    WORSE,
+    Answer,
+    answered,
+    comparison_table,
+)
 from pipeline.reporting.results import Results
 
 # By base run, and then by the name of the run that is compared with it.
@@ -39,11 +48,11 @@ def texts(results: Results, parts: Parts) -> list[str]:
     """The report's paragraphs: a table of each base run."""
     paragraphs = [_METHOD, _VERDICTS]
     for base, rows in parts.items():
-        paragraphs.append(f"## {base.title} without a part")
+        paragraphs.append(f"### {base.title} without a part")
         if base in results.runs:
             paragraphs.append(f"Base run: test accuracy {results.runs[base].test['accuracy']}.")
         if rows:
-            paragraphs.append(comparison_table(rows, comparable=False, what="row"))
+            paragraphs.append(comparison_table(rows, MEASURED, what="row"))
         absent = [run.name for run in (base, *_rows(results, base)) if run not in results.runs]
         if absent:
             paragraphs.append(f"Not run yet: {', '.join(absent)}.")

@@ -15,7 +15,7 @@ def image_grid(
     path: Path, images: npt.NDArray[np.uint8], titles: Sequence[str], rows: int, columns: int, title: str
 ) -> None:
     """Draw ``images``, uint8 (at most rows * columns, 32, 32, 3), each under its entry of ``titles``."""
-    figure = Figure(figsize=(WIDTH, 0.6 + 1.85 * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.6 + 2.0 * rows), layout="constrained")
     figure.suptitle(title)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:

@@ -27,13 +27,14 @@ class StudySection:
     """A section of the study and its declared runs, each with the reported accuracy and F1 (fractions of 1).
 
     ``images_trained`` is on how many images, each counted in every epoch, the study trained each; None where it does
-    not say.
+    not say. ``repeats``: whether its runs are those of another section, which the study trained again.
     """
 
     id: str
     title: str
     runs: Mapping[Run, Mapping[str, float]]
     images_trained: int | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,12 @@ class Published:
     source: str
 
 
-def sections(declared: Collection[Run]) -> list[StudySection]:
-    """The study's sections. A run that the study does not have belongs to the section that names its group."""
+def sections(declared: Collection[Run], comparable: bool) -> list[StudySection]:
+    """The sections that have runs. A run that the study does not have belongs to the section that names its group.
+
+    Where the images are not ``comparable``, because the study had others, no section reports a figure or has a place in
+    the study, and none repeats another.
+    """
     content: list[dict[str, Any]] = yaml.safe_load(REPORTED.read_text(encoding="utf-8"))
     by_name = {str(run): run for run in declared}
     reported = {name for section in content for name in section["runs"]}
@@ -58,8 +63,12 @@ def sections(declared: Collection[Run]) -> list[StudySection]:
         scores |= {
             name: {} for name, run in by_name.items() if run.group == section.get("group") and name not in reported
         }
-        runs = {by_name[name]: values for name, values in scores.items() if name in by_name}
-        result.append(StudySection(section["id"], section["title"], runs, section.get("images_trained")))
+        runs = {by_name[name]: values if comparable else {} for name, values in scores.items() if name in by_name}
+        place = f" ({section['in_study']})" if comparable and "in_study" in section else ""
+        repeats = section.get("repeats", False)
+        if runs and (comparable or not repeats):
+            images = section.get("images_trained") if comparable else None
+            result.append(StudySection(section["id"], section["title"] + place, runs, images, repeats))
     return result
 
 

@@ -6,6 +6,7 @@ from statistics import mean
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import blended_transform_factory
 
 from pipeline.evaluation.intervals import prediction_interval
@@ -39,12 +40,9 @@ class Row:
 
 
 def rows(results: Results, sections: Sequence[StudySection]) -> dict[str, list[Row]]:
-    """All runs that are there, each once, by the section where it is first; without the study's figures on other data.
-
-    ``sections`` are those of :func:`pipeline.reporting.published.sections`.
-    """
+    """All runs that are there, each once, by the title of the first section that has it."""
     reported: dict[Run, list[float]] = {}
-    for section in sections if results.comparable else []:
+    for section in sections:
         for run, scores in section.runs.items():
             if "accuracy" in scores:
                 reported.setdefault(run, []).append(scores["accuracy"])
@@ -76,6 +74,7 @@ def figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
         _panel(panels[1], near)
         panels[1].axvline(0, color=VERMILION, linewidth=0.8, zorder=0)
         panels[1].set(xlabel="test accuracy less reported", xlim=(-reach, reach))
+        panels[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0"))
     panels[0].set_yticks(range(len(lines)), ["" if isinstance(line, str) else line.name for line in lines])
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
     for y, line in enumerate(lines):
@@ -110,3 +109,4 @@ def _panel(axes: Any, rows: Sequence[tuple[float, Row]]) -> None:
             axes.plot(*zip(*points, strict=True), label=label, **style, **hollow)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
+    axes.spines[["left", "right", "top"]].set_visible(False)

@@ -13,7 +13,7 @@ _COLUMNS = 4
 # An axis with as many values or fewer has a tick at each.
 _TICKS = 5
 
-_TITLE = "a point a trial\n%: share of the ranks among trials of a rung that the hyperparameter explains"
+_TITLE = "a point a trial\n%: how much of the trials' order within a rung the hyperparameter explains"
 
 
 def figure(search: Search, title: str) -> Figure:
