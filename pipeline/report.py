@@ -45,7 +45,7 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
     counts = confusion_matrix(labels, predicted, labels=range(len(names)))
     title = f"{run.title}, seed {seed}: test images"
     drawn, note = class_labels.in_figures(names), class_labels.note(names)
-    plots.confusion_matrix(FIGURES / "confusion_matrix.png", counts, drawn, title + note)
+    save(plots.confusion_matrix(counts, drawn, title + note), FIGURES / "confusion_matrix.png")
     # Sorted, because DVC counts the pairs itself, and git stores and compares a sorted list best.
     pairs = sorted((names[actual], names[guess]) for actual, guess in zip(labels, predicted, strict=True))
     write_csv(Path("metrics/confusion_matrix.csv"), [{"actual": pair[0], "predicted": pair[1]} for pair in pairs])
@@ -54,15 +54,16 @@ def draw_selected(measured: Results, run: Run, names: Sequence[str], reliability
         f"label: {drawn[labels[row]]}\nanswer: {drawn[predicted[row]]}\nprobability {probabilities[row].max():.2f}"
         for row in rows
     ]
-    plots.image_grid(FIGURES / "mistakes.png", contents.mistakes(run, seed, len(rows)), captions, *GRID, title + note)
-    plots.reliability(FIGURES / "reliability.png", reliability, title)
+    images = contents.mistakes(run, seed, len(rows))
+    save(plots.image_grid(images, captions, *GRID, title + note), FIGURES / "mistakes.png")
+    save(plots.reliability(reliability, title), FIGURES / "reliability.png")
 
 
 def draw_samples(train: dataset.Split, names: Sequence[str]) -> None:
     """Training images."""
     drawn, title = class_labels.in_figures(names), "Training images" + class_labels.note(names)
     titles = [drawn[label] for label in train.labels]
-    plots.image_grid(FIGURES / "samples.png", train.images, titles, *GRID, title)
+    save(plots.image_grid(train.images, titles, *GRID, title), FIGURES / "samples.png")
 
 
 def draw_curves(measured: Results, sections: Sequence[published.StudySection]) -> None:
@@ -96,8 +97,8 @@ def main() -> None:
     draw_curves(measured, sections)
     for run, search in searches.items():
         save(search_plot.figure(search, run.title), FIGURES / f"search_{run.name}.png")
-    save(replication_plot.figure(rows), FIGURES / "reported.png")
-    cost.draw(FIGURES / "cost.png", marks)
+    save(replication_plot.figure(rows), FIGURES / "accuracy.png")
+    save(cost.figure(marks), FIGURES / "cost.png")
     write_text(Path("metrics/report.md"), page)
     write_text(Path("metrics/model_card.md"), card)
     print(document.overview(measured))

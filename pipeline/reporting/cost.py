@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -11,7 +10,7 @@ from matplotlib.transforms import Bbox
 
 from pipeline.files.runs import Run
 from pipeline.reporting import published
-from pipeline.reporting.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH, save
+from pipeline.reporting.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WIDTH
 from pipeline.reporting.markdown import magnitude, table
 from pipeline.reporting.published import StudySection
 from pipeline.reporting.results import Results
@@ -97,10 +96,10 @@ def marks(results: Results, sections: Sequence[StudySection]) -> list[Mark]:
     return [*measured(results), *others]
 
 
-def draw(path: Path, marks: Sequence[Mark]) -> None:
+def figure(marks: Sequence[Mark]) -> Figure:
     """Draw ``marks``, accuracy over cost on a logarithmic axis; bars are standard deviations over seeds."""
-    figure = Figure(figsize=(WIDTH, 6), layout="constrained")
-    axes = figure.subplots()
+    drawn = Figure(figsize=(WIDTH, 6), layout="constrained")
+    axes = drawn.subplots()
     for kind, style in _STYLES.items():
         own = [mark for mark in marks if mark.kind == kind]
         if own:
@@ -112,13 +111,13 @@ def draw(path: Path, marks: Sequence[Mark]) -> None:
     axes.margins(x=0.12, y=0.08)
     axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
     axes.grid()
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    drawn.legend(loc="outside lower center", ncols=3, frameon=False)
     # Only now it is known where a mark lies on the page.
-    figure.draw_without_rendering()
+    drawn.draw_without_rendering()
     named = [mark for mark in marks if mark.kind in _NAMED]
     if named:
         _name(axes, named)
-    save(figure, path)
+    return drawn
 
 
 def _name(axes: Any, marks: Sequence[Mark]) -> None:

@@ -1,7 +1,7 @@
 """Learning curves: every seed, and over them mean and band; beside one another where there are too many runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from pipeline.reporting.drawing import BLACK, BLUE, SERIES, VERMILION, WIDTH
 TOGETHER = 4
 _COLUMNS = 3
 _MEASURES = ("loss", "accuracy")
-_STYLES = {"train": "--", "val": "-"}
+_STYLES: Mapping[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
 _NAMES = {"train": "training images", "val": "validation images"}
 
 # The columns "train_loss", "val_loss", "train_accuracy" and "val_accuracy" of each seed, one value per epoch.
@@ -53,12 +53,13 @@ def _apart(runs: Mapping[str, Curves], title: str) -> Figure:
     high = -(-len(runs) // _COLUMNS)
     drawn = Figure(figsize=(WIDTH, 0.9 + 2 * (0.3 + 1.35 * high)), layout="constrained")
     drawn.suptitle(title)
-    colours = {"train": VERMILION, "val": BLUE}
-    for part, measure in zip(drawn.subfigures(2, 1), _MEASURES, strict=True):
+    parts: Any = drawn.subfigures(2, 1)
+    looks = {"train": (VERMILION, "s"), "val": (BLUE, "o")}
+    for part, measure in zip(parts, _MEASURES, strict=True):
         panels = list(part.subplots(high, _COLUMNS, sharex=True, sharey=True, squeeze=False).flat)
         for number, (axes, (run, curves)) in enumerate(zip(panels, runs.items(), strict=False)):
-            for split, colour in colours.items():
-                _draw(axes, curves, split, measure, colour, "")
+            for split, (colour, marker) in looks.items():
+                _draw(axes, curves, split, measure, colour, marker)
             axes.set_title(run)
             axes.grid()
             # Matplotlib leaves them out where another panel has room below.
@@ -68,7 +69,8 @@ def _apart(runs: Mapping[str, Curves], title: str) -> Figure:
         part.supylabel(measure, fontsize=9)
         part.supxlabel("epoch", fontsize=9)
     splits = [
-        Line2D([], [], color=colour, linestyle=_STYLES[split], label=_NAMES[split]) for split, colour in colours.items()
+        Line2D([], [], color=colour, marker=marker, linestyle=_STYLES[split], label=_NAMES[split])
+        for split, (colour, marker) in looks.items()
     ]
     _explain(drawn, splits)
     return drawn
@@ -84,7 +86,7 @@ def _draw(axes: Any, curves: Curves, split: str, measure: str, colour: str, mark
             axes.plot(range(1, len(seed) + 1), seed, _STYLES[split], color=colour, linewidth=0.6, alpha=0.6, gid="seed")
         axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0, gid="band")
     every = max(1, len(mean) // 6)
-    style = {"color": colour, "linewidth": 1.6, "marker": marker, "markevery": every, "markersize": 4}
+    style = {"color": colour, "linewidth": 1.6, "marker": marker, "markevery": every, "markersize": 3.5}
     axes.plot(epochs, mean, _STYLES[split], gid="mean", **style)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.files.runs import Run
 from pipeline.params.runs import SECTION_OF
 from pipeline.reporting import comparisons, cost, parts, published
 from pipeline.reporting.class_labels import in_tables
@@ -123,7 +124,7 @@ def cross_validation(results: Results) -> list[str]:
 
 def selection(results: Results) -> str:
     """Which runs are selected, among all and among the study's own, and where their models lie."""
-    found = {}
+    found: dict[Run, list[tuple[str, str]]] = {}
     for groups, among, model in (
         (SECTION_OF, "all runs", "models/selected.keras"),
         (published.STUDY_GROUPS, _listed(published.STUDY_GROUPS), "models/selected-study.keras"),
@@ -165,10 +166,10 @@ def report(results: Results, sections: Sequence[StudySection], answers: Mapping[
         "# Measured results",
         f"Written by the report stage. {'Seeds' if several else 'Seed'}: {', '.join(map(str, results.seeds))}. "
         f"{scores}Precision, recall and F1 are weighted by class size. Models are selected by validation accuracy; "
-        "test scores are reported beside it.",
+        "test scores stand beside it.",
         selection(results),
         "![Test accuracy of every run and seed" + (", beside the reported one" if comparable else "") + "]"
-        "(figures/reported.png)",
+        "(figures/accuracy.png)",
         *([_REPORTED if comparable else _MEASURED] if several else []),
         overview(results),
         f"Ensemble: {of_all}; n: seeds. `naive` always names the most frequent class of the training images.",

@@ -61,7 +61,9 @@ def rows(results: Results, sections: Sequence[StudySection]) -> dict[str, list[R
 
 def figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
     """Draw the test accuracy of ``rows`` and, where the study reports some, beside it how far each is from it."""
-    lines = [line for title, of_title in rows.items() for line in (title, *of_title)]
+    lines: list[str | Row] = []
+    for title, of_title in rows.items():
+        lines += [title, *of_title]
     compared = any(row.reported for of_title in rows.values() for row in of_title)
     drawn = Figure(figsize=(WIDTH, 1.2 + _LINE * len(lines)), layout="constrained")
     panels = drawn.subplots(1, 2 if compared else 1, sharey=True, squeeze=False, width_ratios=(2, 3)[: 1 + compared])[0]

@@ -138,7 +138,7 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     monkeypatch.chdir(reproduced.folder)
     measured = results.read(reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune"))
     measured = replace(measured, dataset={**measured.dataset, "dataset": "cifar10-jpeg"})
-    sections = published.sections(measured.runs)
+    sections = published.sections(measured.runs, comparable=True)
     text = document.report(measured, sections, comparisons.answers(measured, sections), {})
     reported = {"0.3860", "0.5095", "0.5198", "0.5101", "0.5017", "0.5051", "0.4986"}
     assert {figure for figure in reported if figure in text} == reported
@@ -146,7 +146,7 @@ def test_on_cifar10_the_study_is_set_beside_the_measured_figures(
     assert f"test F1 of {read(reproduced, 'baseline.json')['test']['f1']['mean']:.4f}" in text
     assert "ablation/headline" not in text
     # 0.5095 for the shallow network, 0.5198 for the medium one
-    (row,) = [line for line in text.splitlines() if line.startswith("| Scale: medium better than shallow?")]
+    row = next(line for line in text.splitlines() if line.startswith("| Scale: medium better than shallow?"))
     assert re.search(r"\| +\+0\.0103 \| +\| +unknown: one seed \|$", row)
     assert "cannot be computed: one seed has no spread" in text
 

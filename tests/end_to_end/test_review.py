@@ -17,6 +17,7 @@ from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.errors import UserError
 from pipeline.reporting import plots
+from pipeline.reporting.drawing import save
 from pipeline.runtime import fingerprints
 from tests.conftest import Project
 from tools import changes, review, revisions, staleness, tidy
@@ -382,12 +383,12 @@ def test_a_review_shows_parameters_metrics_and_figures(project: Project) -> None
     for words in (["fetch"], ["preprocess"], *TRAINED):
         project.stage(*words)
     samples = project.folder / "metrics/figures/samples.png"
-    plots.image_grid(samples, np.zeros((1, 32, 32, 3), np.uint8), ["black"], 1, 1, "Training images")
+    save(plots.image_grid(np.zeros((1, 32, 32, 3), np.uint8), ["black"], 1, 1, "Training images"), samples)
     project.commit()
     project.set_params(**{"reg.learning_rate": 1e-9})
     for words in TRAINED:
         project.stage(*words)
-    plots.image_grid(samples, np.ones((1, 32, 32, 3), np.uint8), ["nearly black"], 1, 1, "Training images")
+    save(plots.image_grid(np.ones((1, 32, 32, 3), np.uint8), ["nearly black"], 1, 1, "Training images"), samples)
     page = project.succeed("python", "-m", "tools.review", "main")
     assert (project.folder / "review/review.md").read_text() in page
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.reporting import class_labels, plots
+from pipeline.reporting.drawing import save
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,16 @@ def test_names_that_cannot_are_numbered_alike_in_figures_and_tables(names: list[
     assert class_labels.in_tables(names) == [f"{number}: {name}" for number, name in enumerate(names)]
 
 
+def test_names_without_room_are_cut_and_numbered() -> None:
+    long = ["a long name of a class, 1", "a long name of a class, 2", "cat"]
+    drawn = class_labels.in_figures(long)
+    assert drawn == ["0: a long name of …", "1: a long name of …", "2: cat"]
+    assert class_labels.in_tables(long)[1] == "1: a long name of a class, 2"
+    assert "report.md" in class_labels.note(long)
+    assert "font" not in class_labels.note(long)
+    assert "font" in class_labels.note(["猫"])
+
+
 def test_tables_escape_names() -> None:
     assert class_labels.in_tables(["a|b", "$c$"]) == [r"a\|b", r"\$c\$"]
 
@@ -54,9 +65,12 @@ def test_names_are_no_formulas_and_no_two_look_the_same(tmp_path: Path) -> None:
         # Matplotlib warns of characters that its fonts lack.
         warnings.simplefilter("error")
         drawn = class_labels.in_figures(names)
-        plots.confusion_matrix(tmp_path / "counts.png", np.eye(6, dtype=int), drawn, "$z$" + class_labels.note(names))
+        save(
+            plots.confusion_matrix(np.eye(6, dtype=int), drawn, "$z$" + class_labels.note(names)),
+            tmp_path / "counts.png",
+        )
         pictures = set()
         for name in drawn:
-            plots.image_grid(tmp_path / "one.png", np.zeros((1, 32, 32, 3), np.uint8), [name], 1, 1, "")
+            save(plots.image_grid(np.zeros((1, 32, 32, 3), np.uint8), [name], 1, 1, ""), tmp_path / "one.png")
             pictures.add((tmp_path / "one.png").read_bytes())
     assert len(pictures) == len(names)

@@ -15,7 +15,9 @@ def measured(**accuracies: list[float]) -> Results:
     """The results of runs with these test accuracies, one per seed."""
     tested = {name: {"accuracy": Statistic.of(values)} for name, values in accuracies.items()}
     one = Statistic(1, 1)
-    runs = {Run("ablation", name): RunResult(0, one, one, {}, test, {}, {}, {}, {}) for name, test in tested.items()}
+    runs = {
+        Run("ablation", name): RunResult(0, one, one, {}, test, {}, {}, {}, {}, {}) for name, test in tested.items()
+    }
     return Results((100, 101, 102), runs, naive=None, missing=[], dataset={}, split={})
 
 

@@ -1,11 +1,15 @@
 """The report stage on small results: whole, or not written at all."""
 
+import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from matplotlib.text import Text
 
 from pipeline import report
 from pipeline.files.artefacts import write_array, write_json
@@ -42,7 +46,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("baseline", complete(0.4) | naive, "baseline")
     write("scale", {"shallow": complete(0.5)}, "shallow")
     write("tune", {"final": complete(0.6) | {"search": search}}, "final")
-    Path("metrics/final-trials.csv").write_text("trial,max_epoch,val_accuracy,dropout_1\n0,8,0.5,0.1\n")
+    Path("metrics/final-trials.csv").write_text("trial,parent,max_epoch,val_accuracy,dropout_1\n0003,,8,0.5,0.1\n")
     write_json(Path("metrics/dataset.json"), {"dataset": "digits", "lossless": None, "content_sha256": "0"})
     counts = {"counts": {split: {"cat": 3, "dog": 1} for split in ("train", "val", "test")}, "duplicates": {}}
     write_json(Path("metrics/split.json"), counts)
@@ -94,3 +98,98 @@ def test_the_report_is_whole_or_not_there(evaluated: None) -> None:
     assert "Data: digits" in Path("metrics/report.md").read_text()
     assert "# Model card: tune/final" in Path("metrics/model_card.md").read_text()
     assert Path("metrics/figures/search_final.png").exists()
+
+
+# What may be said on the images of the study alone.
+OF_THE_STUDY = re.compile(r"(?<!selected-)\bstudy|\bsections? \d|reported|far better", re.IGNORECASE)
+
+
+def pages() -> tuple[str, str]:
+    return Path("metrics/report.md").read_text(), Path("metrics/model_card.md").read_text()
+
+
+@pytest.fixture
+def drawn(evaluated: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The figures that the stage makes, by name; they are not written."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(report, "save", lambda figure, path: found.update({path.name: figure}))
+    return found
+
+
+@pytest.mark.parametrize("dataset", ["digits", "folder", "cifar10"])
+def test_the_pages_speak_of_the_study_only_beside_its_images(dataset: str, drawn: dict[str, Any]) -> None:
+    write_json(Path("metrics/dataset.json"), {"dataset": dataset, "lossless": None, "content_sha256": "0"})
+    report.main()
+    page, card = pages()
+    named = {
+        name
+        for name, figure in drawn.items()
+        if OF_THE_STUDY.search(" ".join(text.get_text() for text in figure.findobj(Text)))
+    }
+    assert OF_THE_STUDY.search(card) is None
+    if dataset == "cifar10":
+        assert "### Baseline (section 7)" in page
+        assert {"accuracy.png", "cost.png", "learning_curves_baseline.png"} <= named
+    else:
+        assert OF_THE_STUDY.search(page) is None
+        assert "### Baseline\n" in page
+        assert named == set()
+
+
+def test_numbers_agree_with_their_nouns(drawn: dict[str, Any]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["train"]["seeds"] = [100]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for group, run in (("baseline", "baseline"), ("scale", "shallow"), ("tune", "final")):
+        for kind in ("seeds", "epochs", "classes"):
+            path = Path(f"metrics/{group}-{kind}.csv")
+            path.write_text("".join(line for line in path.read_text().splitlines(True) if f"{run},101" not in line))
+        path = Path(f"metrics/{group}.json")
+        path.write_text(re.sub(r',\s*"std": [\d.]+', "", path.read_text()).replace('"n": 2', '"n": 1'))
+    found = Path("metrics/tune.json")
+    found.write_text(found.read_text().replace('"patience": 5', '"patience": 1'))
+    report.main()
+    page, card = pages()
+    assert re.search(r"(?<![\d.,-])1 (?:epochs|seeds|runs|trials|steps|pixels|comparisons)\b", page + card) is None
+    assert "Seed: 100." in page
+    assert "1 epoch without a lower val_loss" in card
+    assert "Of one seed;" in card
+
+
+@pytest.mark.parametrize("best", ["final", "shallow"])
+def test_the_best_by_test_is_named_only_where_it_is_another_run(best: str, drawn: dict[str, Any]) -> None:
+    write_json(Path("metrics/dataset.json"), {"dataset": "cifar10", "lossless": True, "content_sha256": "0"})
+    if best == "shallow":
+        scores = {name: {"mean": 0.875, "std": 0.01} for name in ("accuracy", "precision", "f1")}
+        write("scale", {"shallow": complete(0.5) | {"test": scores}}, "shallow")
+    report.main()
+    page, _ = pages()
+    assert "By validation tune/final is selected (test 0.6000 ± 0.0100)" in page
+    named = "the best by test would be scale/shallow (test 0.8750 ± 0.0100)"
+    assert (named in page) == ("best by test" in page) == (best == "shallow")
+
+
+def test_the_pages_can_be_read_on_a_git_host_and_come_out_alike(evaluated: None) -> None:
+    report.main()
+    found = set()
+    for text in pages():
+        headings = re.findall(r"^(#+) ", text, re.MULTILINE)
+        assert headings.count("#") == 1
+        # The first is the page's title, and no other is more than one level below the one before it.
+        assert headings[0] == "#"
+        assert all(len(below) <= len(above) + 1 for above, below in pairwise(headings))
+        for alt, target in re.findall(r"!\[(.*?)\]\((.*?)\)", text):
+            assert alt
+            found.add(Path("metrics", target))
+        # A page of 800 pixels has room for some 110 characters, and tables are padded.
+        assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 125
+    assert found == set(Path("metrics/figures").iterdir())
+    first = {path: path.read_bytes() for path in Path("metrics").rglob("*") if path.is_file()}
+    report.main()
+    assert {path: path.read_bytes() for path in Path("metrics").rglob("*") if path.is_file()} == first
+
+
+def test_mistakes_say_which_is_the_label_and_which_the_answer(drawn: dict[str, Any]) -> None:
+    report.main()
+    titles = [axes.get_title() for axes in drawn["mistakes.png"].axes]
+    assert [title for title in titles if title] == ["label: dog\nanswer: cat\nprobability 0.75"]

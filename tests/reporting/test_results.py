@@ -13,7 +13,7 @@ from pipeline.files.artefacts import read_json, write_array, write_csv, write_js
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
-from pipeline.reporting import contents, results, search_plot, selected
+from pipeline.reporting import contents, results, selected
 from pipeline.reporting.published import STUDY_GROUPS
 from pipeline.reporting.results import EnsembleResult, Results, RunResult, SearchResult
 from tests.conftest import ROOT
@@ -42,7 +42,8 @@ def write(group: str, summary: dict[str, Any], *runs: str) -> None:
     write_json(group_file(group), summary)
     rows = [(run, seed, 0.125 * (seed - 100)) for run in runs for seed in (100, 101)]
     write_csv(
-        group_file(group, "seeds"), [{"run": run, "seed": seed, "val_accuracy": 0.5 + add} for run, seed, add in rows]
+        group_file(group, "seeds"),
+        [{"run": run, "seed": seed, "val_accuracy": 0.5 + add, "test_accuracy": 0.25 + add} for run, seed, add in rows],
     )
     write_csv(
         group_file(group, "epochs"),
@@ -97,6 +98,7 @@ def test_runs_are_read_back_with_their_statistics_and_seeds(measured: Results) -
     assert result.val == {"accuracy": Statistic(0.5, 2, 0.01)}
     assert result.test == {"accuracy": Statistic(0.5, 2, 0.02)}
     assert result.val_accuracies == {100: 0.5, 101: 0.625}
+    assert result.test_accuracies == {100: 0.25, 101: 0.375}
     assert result.curves[101]["val_loss"] == [21.125, 22.125]
     assert result.curves[100]["train_accuracy"] == [11, 12]
     # Half of 0.125 on either side of the mean: the root of twice its square, divided by the seeds less one.
@@ -341,19 +343,6 @@ def test_mistakes_of_another_form_are_named(images: Any, measured: Results) -> N
         contents.mistakes(SHALLOW, 100, 15)
 
 
-@pytest.mark.parametrize(
-    "rows", ["", "0,8,high,0.1\n", "0,8,nan,0.1\n", "0,8,0.5,much\n", "x,8,0.5,0.1\n", "0,inf,0.5,0.1\n", "0,8,0.5,\n"]
-)
-def test_trials_that_are_no_numbers_are_named(rows: str, measured: Results) -> None:
-    path = Path("metrics/final-trials.csv")
-    header = "trial,max_epoch,val_accuracy,dropout\n"
-    path.write_text(header + "0,8,0.5,0.1\n")
-    assert [trial.val_accuracy for trial in search_plot.read(path)] == [0.5]
-    path.write_text(header + rows)
-    with pytest.raises(UserError, match=r"^metrics/final-trials\.csv is damaged \(.*'dvc repro -f -s tune@final'"):
-        search_plot.read(path)
-
-
 def with_parts(folder: Path) -> Results:
     """The three runs, and beyond the study one with folds, one that is compared with it, and their ensemble."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -428,4 +417,4 @@ def test_the_best_seed_has_the_highest_validation_accuracy_and_of_equals_is_the_
     accuracies: tuple[float, ...], best: int
 ) -> None:
     by_seed = dict(zip((100, 101, 102), accuracies, strict=True))
-    assert RunResult(0, Statistic(1, 3), Statistic(1, 3), {}, {}, {}, {}, by_seed, {}).best_seed == best
+    assert RunResult(0, Statistic(1, 3), Statistic(1, 3), {}, {}, {}, {}, by_seed, {}, {}).best_seed == best
