@@ -32,10 +32,45 @@ PAGE = """<!DOCTYPE html>
   const embed = vegaEmbed;
   vegaEmbed = (element, spec) => embed(element, spec, {renderer: "svg"});
 </script>
-<style>body { font-family: sans-serif } table { border-spacing: 15px } img { max-width: 100%% }</style>
+<style>body { font-family: sans-serif; max-width: 1100px; margin: auto } img { max-width: 100%% }</style>
 </head>
 <body>
+<h1>Plots</h1>
 {plot_divs}
+<script>
+  // DVC sorts by file; a reader knows the order of metrics/report.md. What belongs to no part comes last.
+  const parts = [
+    ["All runs", /figures_accuracy/],
+    ["The images", /figures_samples/],
+    ["Baseline", /curves_baseline/, /_baseline-/],
+    ["Scale", /curves_scale/, /_scale-/],
+    ["Regularisation", /curves_techniques/, /curves_joint/, /curves_headline/, /_ablation-/],
+    ["The model to try ideas on", /curves_regularise/, /_regularise-/],
+    ["Searches and their winners", /curves_tune/, /_tune-/, /figures_search_|-trials_csv/],
+    ["Other networks and recipes", /curves_beyond/, /_beyond-/],
+    ["What accuracy costs", /figures_cost/],
+    ["The selected run on the test images", /figures_confusion/, /_confusion/, /figures_mistakes/, /figures_reliab/],
+    ["Others", /./],
+  ];
+  const plots = [...document.querySelectorAll("body > div[id]")];
+  const searches = plots.map(plot => /^metrics_(.*)-trials_csv$/.exec(plot.id)?.[1]).filter(Boolean);
+  const place = plot => {
+    const part = parts.findIndex(([, ...names]) => names.some(name => name.test(plot.id)));
+    const name = parts[part].findIndex((name, index) => index && name.test(plot.id));
+    const search = searches.findIndex(run => [`_${run}-trials_`, `_search_${run}_`].some(id => plot.id.includes(id)));
+    return [part, name, search];
+  };
+  const compare = (one, other) => one.reduce((found, value, index) => found || value - other[index], 0);
+  const placed = plots.map(plot => [place(plot), plot]).sort(([one], [other]) => compare(one, other));
+  placed.forEach(([[part], plot], index) => {
+    if (!index || placed[index - 1][0][0] !== part) {
+      const heading = document.createElement("h2");
+      heading.textContent = parts[part][0];
+      document.body.append(heading);
+    }
+    document.body.append(plot);
+  });
+</script>
 </body>
 </html>
 """

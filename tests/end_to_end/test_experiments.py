@@ -46,12 +46,13 @@ def test_the_difference_fits_a_screen(idea: Idea) -> None:
 def test_the_difference_is_drawn_without_a_network(idea: Idea, template: Path, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
     idea.project.succeed("dvc", "plots", "diff", "HEAD", "--html-template", str(template), "--out", str(shown))
-    plots, images = drawn(shown / "index.html")
+    plots, images, _ = drawn(shown / "index.html")
     text = (shown / "index.html").read_text()
-    assert plots["metrics_regularise-epochs_csv"] == ["line"]
-    assert plots["metrics_confusion_matrix_csv"] == ["rect"]
+    # One of either revision.
+    assert plots["metrics_regularise-epochs_csv"] == {"line": 2}
+    assert set(plots["metrics_confusion_matrix_csv"]) == {"rect"}
     assert all(plots.values())
-    assert images > 0
+    assert len(images) > 1
     assert '"rev": "HEAD"' in text
     assert '"rev": "workspace"' in text
 
