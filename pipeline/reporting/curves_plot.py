@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.reporting.drawing import BLACK, BLUE, SERIES, VERMILION, WIDTH
 
@@ -44,7 +45,7 @@ def _together(runs: Mapping[str, Curves], title: str) -> Figure:
         axes.grid()
     names = [Line2D([], [], color=c, marker=m, label=run) for (c, m), run in zip(SERIES, runs, strict=False)]
     splits = [Line2D([], [], color=BLACK, linestyle=style, label=_NAMES[split]) for split, style in _STYLES.items()]
-    _explain(drawn, [*names, *splits])
+    _explain(drawn, runs, [*names, *splits])
     return drawn
 
 
@@ -72,7 +73,7 @@ def _apart(runs: Mapping[str, Curves], title: str) -> Figure:
         Line2D([], [], color=colour, marker=marker, linestyle=_STYLES[split], label=_NAMES[split])
         for split, (colour, marker) in looks.items()
     ]
-    _explain(drawn, splits)
+    _explain(drawn, runs, splits)
     return drawn
 
 
@@ -88,8 +89,14 @@ def _draw(axes: Any, curves: Curves, split: str, measure: str, colour: str, mark
     every = max(1, len(mean) // 6)
     style = {"color": colour, "linewidth": 1.6, "marker": marker, "markevery": every, "markersize": 3.5}
     axes.plot(epochs, mean, _STYLES[split], gid="mean", **style)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _explain(figure: Any, handles: Sequence[Line2D]) -> None:
+def _explain(figure: Any, runs: Mapping[str, Curves], handles: Sequence[Line2D]) -> None:
     seed = Line2D([], [], color=BLACK, linewidth=0.6, label="a seed (band: mean ± standard deviation)")
-    figure.legend(handles=[*handles, seed], loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        handles=[*handles, *([seed] if any(len(curves) > 1 for curves in runs.values()) else [])],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )

@@ -67,6 +67,7 @@ def test_one_seed_has_no_band_and_one_epoch_is_seen(tmp_path: Path) -> None:
     figure = curves_plot.figure({"run": curves(1)}, "title")
     assert [found for axes in figure.axes for found in axes.collections if found.get_gid() == "band"] == []
     assert drawn(figure.axes[0], "mean", "-") == [pytest.approx([value + 2 for value in EPOCHS[100]])]
+    assert not any("a seed" in text.get_text() for text in figure.legends[0].get_texts())
     short = {100: {column: [0.5] for column in COLUMNS}}
     for number in (1, 5):
         many = {f"run {place}": short for place in range(number)}
