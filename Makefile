@@ -2,20 +2,31 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help repro plan queue demo review plots tune-worker tidy clean-state test test-fast bench lint lock
+.PHONY: help same-python repro plan queue demo review plots tune-worker tidy clean-state test test-fast bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
-	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .venv: .venv/installed  ## create the environment from the lock
 
-.venv/installed: requirements.lock
+.venv/installed: requirements.lock | same-python
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
 	  f"{sys.executable} is Python {v[0]}.{v[1]}; allowed: 3.11 to 3.13. Name one: make PYTHON=python3.13")'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# So that a stage or tool called from a subfolder starts, and says where to call it.
+	@.venv/bin/python -c 'import os, pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "project.pth").write_bytes(os.fsencode(os.getcwd()) + b"\n")'
 	@touch $@
+
+# Asked for by name, another Python than that of an environment which is up to date would be passed over in silence.
+same-python:
+	@test '$(origin PYTHON)' = file -o ! -e .venv/installed -o requirements.lock -nt .venv/installed \
+	  -o ! -e .venv/pyvenv.cfg || \
+	  $(PYTHON) -c 'import re, sys; v = "%d.%d" % sys.version_info[:2]; \
+	  has = re.search(r"(?m)^version *= *(\d+\.\d+)", open(".venv/pyvenv.cfg").read())[1]; has == v or sys.exit( \
+	  f".venv is an environment of Python {has}, and PYTHON=$(PYTHON) is {v}; \"rm -r .venv\" has it made anew")'
 
 # JOBS=N or auto: N stages beside each other. SCHEDULER=tcp://...: on the workers of a Dask cluster.
 repro: .venv/installed  ## run every stage that is stale; with JOBS or SCHEDULER beside each other

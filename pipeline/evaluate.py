@@ -6,7 +6,7 @@ Gives metrics/<group>.json (statistics over seeds) and, beside it, a row per see
 import shutil
 from pathlib import Path
 
-from pipeline.console import command
+from pipeline.console import command, committed
 from pipeline.evaluation import group as scored
 from pipeline.evaluation.classification import scores_of_most_frequent
 from pipeline.evaluation.inference import outputs
@@ -77,6 +77,8 @@ def main(group: str) -> None:
     write_csv(group_file(group, "seeds"), scored.seeds_table(rows))
     write_csv(group_file(group, "epochs"), scored.epochs_table(rows))
     write_csv(group_file(group, "classes"), scored.classes_table(rows))
+    for run, before in committed.changed(declared).items():
+        print(f"{run.title}: test accuracy {summary[run.name]['test']['accuracy']}, in the last commit {before}")
 
 
 if __name__ == "__main__":

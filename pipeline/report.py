@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.console import command
+from pipeline.console import command, committed
 from pipeline.evaluation import calibration
 from pipeline.files import dataset
 from pipeline.files.artefacts import write_csv, write_json, write_text
@@ -52,7 +52,7 @@ def main() -> None:
         save(figure, Path(f"metrics/figures/{name}.png"))
     write_text(Path("metrics/report.md"), page)
     write_text(Path("metrics/model_card.md"), card)
-    print(document.overview(measured))
+    print(document.overview(measured, committed.changed(measured.runs)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pipeline.console import command
 from pipeline.evaluation.comparison import SIGNIFICANCE
 from pipeline.evaluation.statistics import Statistic
 from pipeline.files.artefacts import atomic_write, write_text
+from pipeline.files.names import counted
 from pipeline.params.reading import PARAMS
 from pipeline.reporting.markdown import interval, probability, table
 from tools import changes, staleness
@@ -133,8 +134,8 @@ def main(revision: str, title: str = "") -> None:
         [
             f"# The work tree against {title or f'{revision} ({commit[:10]})'}",
             *warnings(commit),
-            f"{len(parameters or [])} parameters, {len(metrics)} metrics ({counts['better']} better, {counts['worse']} "
-            f"worse) and {len(plots)} plots changed.",
+            f"{counted(len(parameters or []), 'parameter')}, {counted(len(metrics), 'metric')} "
+            f"({counts['better']} better, {counts['worse']} worse) and {counted(len(plots), 'plot')} changed.",
             "## Parameters",
             parameter_table(parameters),
             "## Metrics",

@@ -3,6 +3,7 @@
 import inspect
 import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import NoReturn
 
 from pipeline.console.removed import how_to_restore
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 from pipeline.runtime.signals import Stopped
+from pipeline.runtime.sources import ROOT
 
 
 def run(main: Callable[..., None]) -> NoReturn:
@@ -21,15 +24,18 @@ def run(main: Callable[..., None]) -> NoReturn:
 
     Exit codes: 0 when ``main`` returns, 1 after a :class:`UserError` or an error of the operating system, such as a
     missing file, a full disk or too little memory (one line on stderr, no traceback), 2 when the command line has too
-    few or too many words, 130 after Ctrl-C, 141 where nobody reads the output any more, 143 after SIGTERM. Any other
-    exception is a defect and keeps its traceback. Where DVC removed committed files before it ran the stage, one more
-    line says how they come back.
+    few or too many words or the current folder is not a project's root, 130 after Ctrl-C, 141 where nobody reads the
+    output any more, 143 after SIGTERM. Any other exception is a defect and keeps its traceback. Where DVC removed
+    committed files before it ran the stage, one more line says how they come back.
     """
     for stream in (sys.stdout, sys.stderr):
         # A test may have put something else there.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     stage = Path(sys.argv[0]).stem
+    if not Path("dvc.yaml").exists():
+        _say(stage, f"this folder has no dvc.yaml; call it from the project's root: cd {shlex.quote(str(ROOT))}")
+        sys.exit(2)
     parameters = inspect.signature(main).parameters.values()
     expected = [parameter.name.upper() for parameter in parameters]
     least = sum(parameter.default is parameter.empty for parameter in parameters)
@@ -39,7 +45,7 @@ def run(main: Callable[..., None]) -> NoReturn:
         optional = [f"[{name}]" for name in expected[least:]]
         source = Path(inspect.getfile(main))
         usage = " ".join([f"python -m {source.parent.name}.{source.stem}", *expected[:least], *optional])
-        print(f"{stage}: got {len(words)} arguments; allowed: {usage}", file=sys.stderr)
+        print(f"{stage}: got {counted(len(words), 'argument')}; allowed: {usage}", file=sys.stderr)
         sys.exit(2)
     try:
         main(*words)

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from pipeline.console.progress import LiveLine
+from pipeline.console.progress import LiveLine, outlook
+from pipeline.files.names import counted
 from pipeline.search.trials import Trial
 from pipeline.training.trainer import EpochResult
 
@@ -12,30 +13,32 @@ class SearchProgress(LiveLine):
     """Follows one search. ``trials`` and ``epochs``: how many are planned at most."""
 
     def __init__(self, title: str, trials: int, epochs: int) -> None:
-        super().__init__(title, epochs)
+        super().__init__(title)
         self._trials, self._epochs = trials, epochs
         self._ended: dict[str, Trial] = {}
-        self._now = ""
+        self._running, self._rung, self._max_epoch = "", 0, 0
         self._fresh_epochs = 0
         self._began = time.monotonic()
 
     def started(self, name: str, round_: int, max_epoch: int) -> None:
         """A trial begins or goes on."""
-        self._now = f"trial {int(name) + 1} of {self._trials}, rung {round_ + 1}, epoch {{}} of {max_epoch}"
+        self._running, self._rung, self._max_epoch = self._place(name), round_ + 1, max_epoch
+        self.show(self._running, *self._outlook(), f"rung {self._rung}")
 
     def on_epoch(self, epoch: EpochResult) -> None:
         """An epoch of the running trial has ended."""
-        self._bar.update(self._task, text=f"{self._now.format(epoch.number)}, {self._outlook()}")
+        within = f"rung {self._rung}, epoch {epoch.number} of {self._max_epoch}"
+        self.show(self._running, *self._outlook(), within)
 
     def ended(self, trial: Trial, *, fresh: bool) -> None:
         """A trial has ended: in this process if ``fresh``, else before."""
         self._ended[trial.name] = trial
-        self._bar.update(self._task, completed=sum(other.epochs_trained for other in self._ended.values()))
+        self.show(f"{len(self._ended)} of {counted(self._trials, 'trial')} ended", *self._outlook())
         if fresh:
             self._fresh_epochs += trial.epochs_trained
             self.say(
-                f"trial {int(trial.name) + 1} of {self._trials}, rung {trial.round + 1} ({trial.max_epoch} epochs): "
-                f"val_accuracy {trial.val_accuracy:.4f}; {self._outlook()}"
+                f"{self._place(trial.name)}, rung {trial.round + 1} ({counted(trial.max_epoch, 'epoch')}): "
+                f"val_accuracy {trial.val_accuracy:.4f}; {', '.join(self._outlook())}"
             )
 
     def watch(self, recorded: Sequence[Trial], *, fresh: bool) -> None:
@@ -48,10 +51,13 @@ class SearchProgress(LiveLine):
         """Print a line above the live one."""
         self._console.print(f"{self._title}: {message}")
 
-    def _outlook(self) -> str:
-        best = max((trial.val_accuracy for trial in self._ended.values()), default=0.0)
+    def _place(self, name: str) -> str:
+        return f"trial {int(name) + 1} of {self._trials}"
+
+    def _outlook(self) -> list[str]:
+        """The best validation accuracy, and the time that the planned epochs take at most."""
+        texts = [f"best {max((trial.val_accuracy for trial in self._ended.values()), default=0.0):.4f}"]
         left = self._epochs - sum(trial.epochs_trained for trial in self._ended.values())
-        if not self._fresh_epochs:
-            return f"best {best:.4f}"
-        minutes = (time.monotonic() - self._began) / self._fresh_epochs * left / 60
-        return f"best {best:.4f}, at most {minutes:.0f} min left"
+        if self._fresh_epochs and left > 0:
+            texts.append(outlook((time.monotonic() - self._began) / self._fresh_epochs * left))
+        return texts

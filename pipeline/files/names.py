@@ -1,4 +1,4 @@
-"""Names of files and classes as they are printed: on one line, and different where the names are."""
+"""Names of files and classes, and numbers of things, as they are printed."""
 
 import unicodedata
 
@@ -15,3 +15,8 @@ def printable(name: str) -> str:
     r"""``name`` with escapes as in Python for what cannot be printed, such as ``\n`` or ``\udcff``, and for ``\``."""
     escaped = (c.encode("unicode_escape").decode() if c == "\\" or not is_printable(c) else c for c in name)
     return "".join(escaped)
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a ``thing`` whose plural takes an s: "1 epoch", "2 epochs"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pipeline.files.artefacts import sha256
 from pipeline.files.dataset import TrainAndTest
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 from pipeline.images import archives
 from pipeline.images.folders import is_clutter
 
@@ -89,9 +90,9 @@ def verified(
     files = {below[name]: content for name, content in archives.read(path, choose, enter)}
     missing, unknown = sorted(set(expected) - set(files)), sorted(set(files) - set(expected))
     if missing:
-        raise UserError(f"{wrong}: {len(missing)} files are missing, among them {missing[0]}")
+        raise UserError(f"{wrong}: {counted(len(missing), 'file')} missing, among them {missing[0]}")
     if unknown:
-        raise UserError(f"{wrong}: {len(unknown)} files are not of it, among them {unknown[0]}")
+        raise UserError(f"{wrong}: {counted(len(unknown), 'file')} not of it, among them {unknown[0]}")
     digest = content_digest({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
     if entry.content not in (None, digest):
         raise UserError(f"{wrong}: its content has the digest {digest}; allowed: {entry.content}")

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
-from pipeline.files.names import printable
+from pipeline.files.names import counted, printable
 
 # In lower case, besides all hidden files, such as .DS_Store and .ipynb_checkpoints.
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -20,7 +20,7 @@ def is_clutter(name: PurePath) -> bool:
 def clutter_notice(names: Iterable[PurePath]) -> str:
     """One line that counts ``names``, which are clutter; empty where there are none."""
     first, *rest = [printable(str(name)) for name in sorted(names)] or [""]
-    return first and f"passed over {len(rest) + 1} hidden or system files, among them {first}"
+    return first and f"passed over {counted(len(rest) + 1, 'hidden or system file')}, among them {first}"
 
 
 def files(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str], list[Path]]:

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.files.dataset import Split, TrainAndTest
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 from pipeline.images.catalogue import Entry, Files
 from pipeline.images.splitting import TEST_FRACTION, stratified
 
@@ -45,7 +46,7 @@ def decode(files: Files, entry: Entry) -> TrainAndTest:
         counts = np.bincount(getattr(images, name).labels, minlength=len(entry.class_names))
         for class_name, count in zip(entry.class_names, counts, strict=True):
             if count != per_class:
-                raise UserError(f"{count} {name} images of class {class_name}; allowed: {per_class}")
+                raise UserError(f"{counted(count, f'{name} image')} of class {class_name}; allowed: {per_class}")
     return images
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.files.dataset import Split, TrainAndTest
 from pipeline.files.errors import UserError
-from pipeline.files.names import is_printable, printable
+from pipeline.files.names import counted, is_printable, printable
 from pipeline.images import archives
 from pipeline.images.catalogue import content_digest
 from pipeline.images.decoding import decode
@@ -67,7 +67,7 @@ def read(path: Path) -> tuple[TrainAndTest, tuple[str, ...], str, list[PurePosix
         counts = Counter(labels)
         for class_name in classes:
             if counts[class_name] < _LEAST[split]:
-                found = f"{counts[class_name]} images of class {class_name}{split and f' in {split}'}"
+                found = f"{counted(counts[class_name], 'image')} of class {class_name}{split and f' in {split}'}"
                 raise UserError(f"fetch.path: {path} has {found}; allowed: {_LEAST[split]} at least")
         images = np.stack([decoded[name] for name in chosen])
         return Split(images, np.array([classes.index(label) for label in labels], np.uint8))

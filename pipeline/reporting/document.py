@@ -31,8 +31,12 @@ def provenance(dataset: Mapping[str, Any], split: Mapping[str, Any]) -> str:
     )
 
 
-def overview(results: Results) -> str:
-    """The scores of all declared runs in one table, and the naive classifier's."""
+def overview(results: Results, committed: Mapping[Run, str] | None = None) -> str:
+    """The scores of all declared runs in one table, and the naive classifier's.
+
+    ``committed``: of each run whose test scores are others than in the last commit what that had. These stand last.
+    """
+    committed = committed or {}
     rows = [
         [
             run.title,
@@ -41,11 +45,17 @@ def overview(results: Results) -> str:
             f"{result.ensemble['accuracy']:.4f}",
             str(result.epochs.n),
         ]
-        for run, result in results.runs.items()
+        for run, result in sorted(results.runs.items(), key=lambda entry: entry[0] in committed)
     ]
+    unchanged = len(rows) - len(committed)
     if results.naive is not None:
-        rows.append(["naive", "", f"{results.naive['accuracy']:.4f}", "", ""])
-    return table(["run", "val accuracy", "test accuracy", "ensemble", "n"], rows)
+        rows.insert(unchanged, ["naive", "", f"{results.naive['accuracy']:.4f}", "", ""])
+    header = ["run", "val accuracy", "test accuracy", "ensemble", "n"]
+    if committed:
+        header.append("changed: test accuracy committed")
+        before = [committed[run] for run in results.runs if run in committed]
+        rows = [[*row, text] for row, text in zip(rows, [*[""] * (len(rows) - len(before)), *before], strict=True)]
+    return table(header, rows)
 
 
 def reported_beside_measured(section: StudySection, results: Results, comparable: bool) -> str:

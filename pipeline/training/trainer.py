@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -54,11 +53,6 @@ class History:
     def kept_epoch(self, recipe: Recipe) -> int:
         """The number of the epoch whose weights are kept: the best with early stopping, else the last."""
         return len(self.epochs) if recipe.patience is None else self.best_epoch
-
-    @property
-    def seconds_per_epoch(self) -> float:
-        """The median, because the first epoch includes compilation."""
-        return median(epoch.seconds for epoch in self.epochs)
 
 
 class Trainer:

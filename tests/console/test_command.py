@@ -49,6 +49,15 @@ def test_too_little_memory_is_one_line() -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("module", ["pipeline.fingerprint", "tools.tidy"])
+def test_a_command_called_from_a_subfolder_names_the_root(module: str) -> None:
+    """An environment that make has made knows where the project lies, as PYTHONPATH says here."""
+    words, environment = [sys.executable, "-m", module], os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(words, cwd=ROOT / "metrics", env=environment, capture_output=True, text=True, check=False)
+    said = f"{module.rpartition('.')[2]}: this folder has no dvc.yaml; call it from the project's root: cd {ROOT}\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
 def test_an_error_of_the_system_names_its_file() -> None:
     ended = run("open('nowhere.json')")
     assert (ended.returncode, ended.stderr) == (1, "stage: nowhere.json: No such file or directory\n")

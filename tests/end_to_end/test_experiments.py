@@ -1,5 +1,7 @@
 """What `dvc exp run` tries: in the work tree, in a temporary folder and from the queue."""
 
+import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,19 @@ def test_an_idea_reruns_its_own_model_and_what_was_tried_before_is_not_trained_a
     assert stages_run(idea.temporary) == {"regularise@100", "evaluate@regularise"}
     assert stages_run(idea.here) == {"report"}
     assert cached(idea.here) == {"regularise@100", "evaluate@regularise"}
+
+
+def test_what_changed_stands_at_the_end_beside_what_is_committed(idea: Idea) -> None:
+    committed = json.loads(idea.project.succeed("git", "show", "HEAD:metrics/regularise.json"))
+    before = f"{committed['test']['accuracy']['mean']:.4f}"
+    said = rf"^regularise: test accuracy 0\.\d{{4}}, in the last commit {before}$"
+    assert re.search(said, idea.temporary, re.MULTILINE)
+    header, _, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in idea.here.splitlines() if line.startswith("|")
+    ]
+    assert header[-1] == "changed: test accuracy committed"
+    assert (rows[-1][0], rows[-1][-1]) == ("regularise", before)
+    assert [row[0] for row in rows if row[-1]] == ["regularise"]
 
 
 def test_the_difference_fits_a_screen(idea: Idea) -> None:

@@ -88,7 +88,7 @@ def test_a_pull_request_is_reviewed_also_in_a_clone_with_other_line_ends_and_a_n
 
     page = summary.read_text()
     assert page == (demo.folder / "review/review.md").read_text()
-    assert page.startswith(f"# The work tree against {base} ({base[:10]})\n\n1 parameters, ")
+    assert page.startswith(f"# The work tree against {base} ({base[:10]})\n\n1 parameter, ")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
     assert ["`reg.learning_rate`", "`0.0001`", "`0.001`"] in rows
     assert {row[0] for row in rows if len(row) == 8 and row[1].startswith("val.")} == {"regularise"}

@@ -74,8 +74,8 @@ def test_another_content_is_refused(tmp_path: Path) -> None:
     assert str(catalogue_entry(exchanged, "folders")["content"]) in message
     assert known in message
     more = laid_out(tmp_path / "more", members | {"train/cat/0010.jpg": b"x"})
-    assert "1 files are not of it, among them train/cat/0010.jpg" in refusal(more, members)
-    assert "120 files are missing, among them test/airplane/0000.jpg" in refusal(
+    assert "1 file not of it, among them train/cat/0010.jpg" in refusal(more, members)
+    assert "120 files missing, among them test/airplane/0000.jpg" in refusal(
         tar(tmp_path / "b.tar.gz", binary_members()), members
     )
 
@@ -86,7 +86,7 @@ def test_another_content_is_refused(tmp_path: Path) -> None:
 )
 def test_a_missing_file_is_named(tmp_path: Path, layout: str, members: dict[str, bytes], missing: str) -> None:
     less = {name: content for name, content in members.items() if name != missing}
-    assert f"1 files are missing, among them {missing}" in refusal(tar(tmp_path / "a.tar.gz", less), less, layout)
+    assert f"1 file missing, among them {missing}" in refusal(tar(tmp_path / "a.tar.gz", less), less, layout)
 
 
 def test_what_cannot_be_read_is_named_and_not_only_missed(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_batch_cut_short_is_named() -> None:
 
 def test_a_class_with_too_few_images_is_named() -> None:
     members = binary_members()
-    assert "1 test images of class" in refusal(members | {"test_batch.bin": members["test_batch.bin"][3073:]}, "binary")
+    assert "1 test image of class" in refusal(members | {"test_batch.bin": members["test_batch.bin"][3073:]}, "binary")
 
 
 @pytest.mark.parametrize("content", [b"no image", folder_members()["train/cat/0000.jpg"][:300]])

@@ -116,7 +116,7 @@ def remove_class(folder: Path) -> None:
             r"test/red/0.png: not a readable image",
         ),
         (lambda folder: (folder / "stray.png").write_bytes(picture((1, 2, 3))), r"stray.png is in no class"),
-        (keep_one, r"has 1 images of class red in train; allowed: 2 at least"),
+        (keep_one, r"has 1 image of class red in train; allowed: 2 at least"),
         (remove_class, r"has 0 images of class red in test; allowed: 1 at least"),
     ],
 )
@@ -129,7 +129,7 @@ def test_what_is_refused_is_named(tmp_path: Path, spoil: object, message: str) -
 
 def test_too_little_is_refused(tmp_path: Path) -> None:
     for per_class in (1, 2):
-        with pytest.raises(UserError, match=f"has {per_class} images of class blue, dark; allowed: 3 at least"):
+        with pytest.raises(UserError, match=f"has {per_class} images? of class blue, dark; allowed: 3 at least"):
             own_images.read(lay_out(tmp_path / str(per_class), per_class))
     images, *_ = own_images.read(lay_out(tmp_path / "3", 3))
     assert np.bincount(images.test.labels).tolist() == [1, 1, 1]
