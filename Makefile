@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help same-python repro plan queue demo review plots tune-worker tidy clean-state test test-fast bench lint lock
+.PHONY: help same-python repro plan queue quick demo review plots tune-worker tidy clean-state test test-fast bench lint lock
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -37,6 +37,9 @@ plan: .venv/installed  ## say what is stale and why, and what running it takes
 
 queue: .venv/installed  ## run the queued experiments, as many beside each other as JOBS says or the cores allow
 	@jobs=$$(python -m tools.jobs "$(or $(JOBS),auto)") && dvc queue start -j "$$jobs"
+
+quick: .venv/installed  ## train and evaluate one model of the study and one from beyond it on the real images (10 minutes)
+	@python -m tools.quick
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
 	@tools/demo

@@ -45,12 +45,18 @@ def main(group: str) -> None:
     folded: list[reading.SectionName] = ["folds"] if group in runs.FOLDED else []
     params = reading.load("train", runs.section_of(group), *folded)
     declared, folds, seeds = runs.runs_of(params, group), runs.folds_of(params, group), params.train.seeds
-    together = [run for run in declared if run not in runs.compared(params)] if group == "beyond" else []
+    trained, validated, absent = scored.split_by_training(declared, folds, seeds)
+    if not trained:
+        stage = "winner" if group == "tune" else group
+        raise UserError(f"no run of {group} is trained with all its seeds; 'dvc repro {stage}' trains them")
+    if absent:
+        print(f"evaluate: left out of {group}, because not trained: {', '.join(absent)}")
+    together = [run for run in trained if run not in runs.compared(params)] if group == "beyond" else []
     devices.prepare(params.train.device, params.train.threads)
     remove_leftovers(leftovers(group, [*declared, *folds], seeds))
     test, names = dataset.load("test"), dataset.class_names()
     rows, summary = [], {}
-    for run in declared:
+    for run in trained:
         of_run = []
         for seed in seeds:
             model = saving.load(run.model(seed))
@@ -61,7 +67,7 @@ def main(group: str) -> None:
             write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, probabilities, MISTAKES)])
             of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names))
         summary[run.name] = scored.summarise(of_run, test.labels)
-        if own_folds := [fold for fold in folds if fold.name == run.name]:
+        if own_folds := [fold for fold in validated if fold.name == run.name]:
             summary[run.name]["folds"] = scored.summarise_folds(own_folds, seeds[0])
         if group == "tune":
             summary[run.name]["search"] = read_json(run.winner) | {"trials_sha256": sha256(run.trials)}
@@ -77,7 +83,7 @@ def main(group: str) -> None:
     write_csv(group_file(group, "seeds"), scored.seeds_table(rows))
     write_csv(group_file(group, "epochs"), scored.epochs_table(rows))
     write_csv(group_file(group, "classes"), scored.classes_table(rows))
-    for run, before in committed.changed(declared).items():
+    for run, before in committed.changed(trained).items():
         print(f"{run.title}: test accuracy {summary[run.name]['test']['accuracy']}, in the last commit {before}")
 
 

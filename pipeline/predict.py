@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.console import answers, arguments, command
+from pipeline.console import absent, answers, arguments, command
 from pipeline.evaluation.inference import BATCH, most_probable, outputs
 from pipeline.files.artefacts import DECIMALS
 from pipeline.files.errors import UserError
@@ -63,7 +63,7 @@ def main(*words: str) -> None:
     options = parsed(words)
     path: Path = options.model
     if not path.exists():
-        raise UserError(f"{path} is missing; 'dvc pull' fetches it, 'dvc repro' makes it")
+        raise UserError(absent.how_to_get(path))
     model, names = saving.load_classifier(path, (SIDE, SIDE, 3))
     images, unreadable, clutter = files(options.images)
     if clutter:

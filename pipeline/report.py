@@ -52,7 +52,7 @@ def main() -> None:
         save(figure, Path(f"metrics/figures/{name}.png"))
     write_text(Path("metrics/report.md"), page)
     write_text(Path("metrics/model_card.md"), card)
-    print(document.overview(measured, committed.changed(measured.runs)))
+    print(*document.not_run(measured), document.overview(measured, committed.changed(measured.runs)), sep="\n")
 
 
 if __name__ == "__main__":

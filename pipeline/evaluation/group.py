@@ -35,6 +35,24 @@ class SeedScores:
     probabilities: npt.NDArray[np.float32]
 
 
+def split_by_training(
+    runs: Sequence[Run], folds: Sequence[Fold], seeds: Sequence[int]
+) -> tuple[list[Run], list[Fold], list[str]]:
+    """Those of ``runs`` that all ``seeds`` have trained, the ``folds`` of runs with all of them, and what is left out.
+
+    The latter are texts for people.
+    """
+    lacking = {run: run.untrained(seeds) for run in runs}
+    cut = sorted({fold.name for fold in folds if not fold.log(seeds[0]).exists()})
+    absent = [
+        run.name if len(lacks) == len(seeds) else f"{run.name} (seed {', '.join(map(str, lacks))})"
+        for run, lacks in lacking.items()
+        if lacks
+    ]
+    whole = [run for run in runs if not lacking[run]], [fold for fold in folds if fold.name not in cut]
+    return *whole, [*absent, *(f"folds of {name}" for name in cut)]
+
+
 def score_seed(
     run: Run,
     seed: int,

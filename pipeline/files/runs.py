@@ -1,6 +1,6 @@
 """Where a run keeps its files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +40,10 @@ class Run:
     def mistakes(self, seed: int) -> Path:
         """The test images that one seed gets wrong with the highest probability."""
         return Path("data/predictions", self.title, f"seed-{seed}-mistakes.npy")
+
+    def untrained(self, seeds: Iterable[int]) -> list[int]:
+        """Those of ``seeds`` whose model or log is not there."""
+        return [seed for seed in seeds if not (self.model(seed).exists() and self.log(seed).exists())]
 
     @property
     def trials(self) -> Path:

@@ -1,9 +1,11 @@
 """The text of metrics/report.md: every figure in it comes from JSON that a stage wrote, or from the study."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.files.runs import Run
+from pipeline.files.names import counted
+from pipeline.files.runs import GROUPS_OF_ONE, Run
 from pipeline.params.runs import SECTION_OF
 from pipeline.reporting import comparisons, cost, parts, published
 from pipeline.reporting.class_labels import in_tables
@@ -56,6 +58,13 @@ def overview(results: Results, committed: Mapping[Run, str] | None = None) -> st
         before = [committed[run] for run in results.runs if run in committed]
         rows = [[*row, text] for row, text in zip(rows, [*[""] * (len(rows) - len(before)), *before], strict=True)]
     return table(header, rows)
+
+
+def not_run(results: Results) -> list[str]:
+    """One line that counts the runs which have not been evaluated, by group; none where all have been."""
+    counts = Counter(run.group for run in results.missing)
+    texts = [group if group in GROUPS_OF_ONE else f"{group} ({counted(n, 'run')})" for group, n in counts.items()]
+    return [f"Not run yet: {', '.join(texts)}."] if texts else []
 
 
 def reported_beside_measured(section: StudySection, results: Results, comparable: bool) -> str:

@@ -140,7 +140,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         + (f"the seed whose own is the best, {result.best_seed}" if n > 1 else f"that of seed {result.best_seed}")
         + ". Written by the report stage.",
         "## Use",
-        f"`dvc get` or `dvc pull {MODEL}`, then:",
+        f"`dvc repro` makes `{MODEL}`, and where a DVC remote has it `dvc pull {MODEL}` fetches it. Then:",
         _LOADING,
         "Classes, in the order of the output: " + ", ".join(names.values()) + ". For image files of any size: "
         "`python -m pipeline.predict IMAGE...`.",

@@ -120,14 +120,3 @@ def test_links_are_followed_and_what_is_no_image_is_told(project: Project) -> No
     count = "predict: 2 of 62 images could not be read"
     notice = "predict: passed over 2 hidden or system files, among them mine/.DS_Store"
     assert ended.stderr.splitlines() == [notice, *told, count]
-
-
-def test_a_missing_model_is_a_clear_error(project: Project) -> None:
-    ended = project.call("predict", "images/000.png", "--model", "models/none.keras")
-    assert (ended.returncode, ended.stderr) == (
-        1,
-        "predict: models/none.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n",
-    )
-    (project.folder / "models/selected.keras").unlink()
-    ended = project.call("predict", "images/000.png")
-    assert ended.stderr == "predict: models/selected.keras is missing; 'dvc pull' fetches it, 'dvc repro' makes it\n"

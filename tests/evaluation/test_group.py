@@ -223,3 +223,20 @@ def test_there_is_a_row_per_seed_and_class(seeds: list[SeedScores]) -> None:
         ("deep", seed, name) for seed in METRICS for name in NAMES
     ]
     assert rows[0] == {"run": "deep", "seed": 100, "class": "cat", **seeds[0].classes["cat"]}
+
+
+def test_what_is_not_trained_is_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole, partly, none = (Run("ablation", name) for name in ("whole", "partly", "none"))
+    folds = [Fold("ablation", name, number, 2) for name in ("whole", "partly") for number in (1, 2)]
+    for run, seed in ((whole, 1), (whole, 2), (partly, 2), (none, 1)):
+        run.log(seed).mkdir(parents=True)
+        if run is not none:
+            run.model(seed).parent.mkdir(parents=True, exist_ok=True)
+            run.model(seed).touch()
+    for fold in folds[:3]:
+        fold.log(1).mkdir(parents=True)
+    trained, validated, absent = group.split_by_training([whole, partly, none], folds, (1, 2))
+    assert trained == [whole]
+    assert validated == folds[:2]
+    assert absent == ["partly (seed 1)", "none", "folds of partly"]
