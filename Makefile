@@ -54,9 +54,9 @@ plots: .venv/plots.html  ## draw dvc_plots/index.html, which from now on needs n
 	@python tools/offline_plots.py $@
 	@dvc config --local plots.html_template ../$@
 
-tune-worker: .venv/installed  ## train trials of SEARCH for its chief (see README); a worker that is killed starts again
+tune-worker: .venv/installed  ## train trials of SEARCH for its chief (docs/recipes.md); a worker that is killed starts again
 	@test -n "$(SEARCH)" -a -n "$$KERASTUNER_TUNER_ID" || { echo "tune-worker: SEARCH and KERASTUNER_TUNER_ID are" \
-	  "needed: KERASTUNER_TUNER_ID=worker-1 make tune-worker SEARCH=broad; see README.md" >&2; exit 2; }
+	  "needed: KERASTUNER_TUNER_ID=worker-1 make tune-worker SEARCH=broad; see docs/recipes.md" >&2; exit 2; }
 	@while status=0; python -m pipeline.tune "$(SEARCH)" || status=$$?; \
 	  [ $$status -eq 134 -o $$status -eq 137 -o $$status -eq 139 ]; do :; done; exit $$status
 

@@ -121,7 +121,7 @@ def test_clones_that_share_nothing_bring_their_caches_together(clean: Project, t
     assert (clean.folder / model).read_bytes() == (other.folder / model).read_bytes()
 
 
-def test_two_branches_that_both_trained_are_merged_by_the_recipe_of_the_readme(clean: Project) -> None:
+def test_two_branches_that_both_trained_are_merged_by_the_recipe(clean: Project) -> None:
     for branch, parameter, value in (("penalty", "reg.l2", 1e-3), ("rate", "baseline.learning_rate", 1e-2)):
         clean.succeed("git", "checkout", "--quiet", "-b", branch, "main")
         clean.succeed("dvc", "checkout", "--quiet")
@@ -130,7 +130,7 @@ def test_two_branches_that_both_trained_are_merged_by_the_recipe_of_the_readme(c
         clean.commit()
     assert clean.run("git", "merge", "--quiet", "penalty").returncode == 1
     (recipe,) = (
-        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("git checkout --ours")
+        line for line in (ROOT / "docs/recipes.md").read_text().splitlines() if line.startswith("git checkout --ours")
     )
     output = clean.succeed("sh", "-ec", recipe.replace("git commit", "git commit --quiet --no-edit"))
     assert stages_run(output) == {"report"}
