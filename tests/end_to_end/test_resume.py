@@ -175,7 +175,7 @@ def test_two_processes_on_one_run_are_kept_apart_and_one_elsewhere_is_waited_for
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name in ("pipeline", "fingerprints", "params.yaml", "data"):
+    for name in ("pipeline", "fingerprints", "dvc.yaml", "params.yaml", "data"):
         (elsewhere / name).symlink_to(project.folder / name)
     project.succeed("git", "init", "--quiet", str(elsewhere))
     project.succeed("git", "-C", str(elsewhere), *COMMITTER, "commit", "--quiet", "--allow-empty", "-m", "Empty")
