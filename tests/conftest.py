@@ -35,8 +35,9 @@ PER_CLASS = {"train": 10, "test": 2}
 
 # A process takes one file after another. These take minutes; the first makes what most others wait for, the second not.
 LONGEST = (
-    *("test_graph", "test_search", "test_workflows", "test_run_cache", "test_experiments", "test_resume"),
-    *("test_resume_convolutional", "test_real_images", "test_fingerprint", "test_tidy"),
+    *("test_graph", "test_search", "test_workflows", "test_run_cache", "test_experiments", "test_cluster"),
+    *("test_parallel", "test_real_images", "test_quick", "test_resume", "test_own_images", "test_fingerprint"),
+    *("test_resume_convolutional", "test_tidy", "test_review"),
 )
 
 
