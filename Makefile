@@ -38,7 +38,7 @@ plan: .venv/installed  ## say what is stale and why, and what running it takes
 queue: .venv/installed  ## run the queued experiments, as many beside each other as JOBS says or the cores allow
 	@jobs=$$(python -m tools.jobs "$(or $(JOBS),auto)") && dvc queue start -j "$$jobs"
 
-quick: .venv/installed  ## train and evaluate one model of the study and one from beyond it on the real images (10 minutes)
+quick: .venv/installed  ## train and evaluate one model of the study and one from beyond it on the real images
 	@python -m tools.quick
 
 demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
@@ -69,7 +69,7 @@ clean-state: .venv/installed  ## remove the states of runs that this work tree w
 test: .venv/installed  ## run all tests
 	pytest
 
-test-fast: .venv/installed  ## run the tests that start no dvc and no stage (a minute)
+test-fast: .venv/installed  ## run the tests that start no dvc and no stage
 	pytest --ignore tests/end_to_end
 
 bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; 20 minutes)

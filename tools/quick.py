@@ -54,7 +54,7 @@ def lay_out(params: reading.Params) -> None:
 
 
 def choice(params: reading.Params) -> list[Run]:
-    """The runs that this machine trains in ten minutes. Raises :class:`UserError` where params.yaml lacks one."""
+    """The runs that are short on this machine. Raises :class:`UserError` where params.yaml lacks one."""
     beyond = CONVOLUTIONAL
     if runs.trained(params, runs.find(params, beyond.group, beyond.name))[1].precision == "mixed_bfloat16":
         # Here, because TensorFlow takes seconds to start.

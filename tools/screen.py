@@ -4,13 +4,10 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
+from pipeline.console.progress import Display
 from tools.estimate import spoken
 
 # At most so many running stages have a line of their own, and so many characters of their names.
@@ -38,22 +35,8 @@ class State:
         return "; ".join([", ".join(parts), *left])
 
 
-class Screen:
+class Screen(Display):
     """Shows a :class:`State` while it is entered."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def say(self, message: str) -> None:
         """Print a line that stays."""

@@ -40,12 +40,11 @@ def outlook(seconds: float) -> str:
     return f"at most {math.ceil(seconds / 60)} min left" if seconds >= 60 else "less than a minute left"
 
 
-class LiveLine:
-    """One line that is rewritten, on a terminal alone: ``title``, and what :meth:`show` is told."""
+class Display:
+    """What is drawn anew on a terminal while this is entered, and nowhere else; ``console``: another than stdout."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._console = Console(highlight=False, soft_wrap=True)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
@@ -57,6 +56,14 @@ class LiveLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+
+
+class LiveLine(Display):
+    """One line that is rewritten, on a terminal alone: ``title``, and what :meth:`show` is told."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
 
     def show(self, first: str, *others: str) -> None:
         """Rewrite the line; what matters least stands last, and is left out where it does not fit."""
