@@ -1,5 +1,6 @@
 """DVC's graph of stages: loaded once, asked what is stale."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
-from dvc.lock import LockError
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc_data.hashfile.hash_info import HashInfo
 
 from pipeline.files.errors import UserError
@@ -28,6 +30,7 @@ class Graph:
         logging.getLogger("dvc").setLevel(logging.WARNING)
         try:
             self._repo = Repo(_wait_for_lock=True)
+            self._mend_files_in_use()
             with self.locked():
                 graph = get_active_graph(self._repo.index.graph)
                 order = plan_repro(graph)
@@ -37,6 +40,23 @@ class Graph:
         self.needs: Mapping[str, frozenset[str]] = {
             stage.addressing: frozenset(needed.addressing for needed in graph.successors(stage)) for stage in order
         }
+
+    def _mend_files_in_use(self) -> None:
+        """Remove DVC's list of the files in use where a killed process left it half-written: DVC itself would stop."""
+        guard = make_lock(
+            str(self.temporary / RWLOCK_LOCK),
+            tmp_dir=self._repo.tmp_dir,
+            hardlink_lock=self._repo.config["core"].get("hardlink_lock", False),
+            wait=True,
+        )
+        path = self.temporary / RWLOCK_FILE
+        with guard:
+            try:
+                json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                return
+            except ValueError:
+                path.unlink()
 
     @property
     def root(self) -> Path:

@@ -24,7 +24,8 @@ from tools import plan
 from tools.graph import Graph
 from tools.parallel import main
 
-# Writes what it was given, after so many seconds; asked to stop, it says so and ends, unless it is deaf.
+# Writes what it was given, after so many seconds; asked to stop, it says so and ends, unless it is deaf, and not before
+# a file "slow" has gone.
 PROGRAM = """
 import os, signal, sys, time
 name, seconds, *inputs = sys.argv[1:]
@@ -36,7 +37,8 @@ def say(word):
 def stop(number, frame):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    time.sleep(float(os.environ.get("SAVE_SECONDS", 0)))
+    while os.path.exists("slow"):
+        time.sleep(0.05)
     say("saved")
     sys.exit(128 + number)
 
@@ -212,16 +214,28 @@ def test_stages_save_and_end_with_their_runner_and_their_dvc(tmp_path: Path) -> 
     assert {"saved a", "ended c"} <= set(toy.traced())
     # The runner is killed: the second a begins after the first has saved its state.
     (toy.folder / "trace").unlink()
-    toy.environment["SAVE_SECONDS"] = "8"
+    (toy.folder / "slow").touch()
     runner = start(toy, "2")
     wait_until(lambda: "began a" in toy.traced())
     runner.kill()
     runner.wait()
     toy.define({"a": [], "c": []})
-    assert f"waiting for the stages of process {runner.pid}, which run here" in parallel(toy, "2").stdout
+    following = start(toy, "2")
+    assert following.stdout is not None
+    assert f"waiting for the stages of process {runner.pid}, which run here" in following.stdout.readline()
+    (toy.folder / "slow").unlink()
+    following.communicate(timeout=60)
+    assert following.returncode == 0
     assert toy.traced() == ["began a", "saved a", "began a", "ended a"]
     assert processes_in(toy.folder) == []
     assert toy.succeed("dvc", "status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_list_of_files_in_use_that_a_killed_process_cut_short_is_removed(tmp_path: Path) -> None:
+    toy = Toy(tmp_path / "toy", {"a": []})
+    (toy.folder / ".dvc/tmp/rwlock").write_text('{"wri')
+    assert "JSON structure is corrupted" in toy.run("dvc", "repro").stderr
+    assert "1 stages ran" in parallel(toy, "1").stdout
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
