@@ -1,4 +1,4 @@
-"""The least time that an epoch can take here: its matrix products, and Adam's traffic, at this machine's own rates."""
+"""The least time that an epoch can take: its products or convolutions, and Adam's traffic, at this machine's rates."""
 
 import time
 from collections.abc import Callable
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import convolutional
+from benchmarks.dense import BATCH
 from pipeline.networks.backend import tf
 
-BATCH = 128
 VALIDATION_BATCH = 1000
 CALLS = 8
 REPEATS = 10
@@ -55,8 +56,8 @@ def bandwidth(numbers: int) -> float:
     return 3 * 4 * numbers / seconds(add)
 
 
-def epoch(units: list[int], images: int) -> float:
-    """Seconds of one epoch over ``images`` images and the validation of a quarter as many."""
+def dense_epoch(units: list[int], images: int) -> float:
+    """Seconds of one float32 epoch over ``images`` images and the validation of a quarter as many."""
     sizes = [3072, *units, 10]
     weights = sum(a * b + b for a, b in pairwise(sizes))
     train = val = 0.0
@@ -69,3 +70,48 @@ def epoch(units: list[int], images: int) -> float:
     # Adam reads weights, gradients and two moments, and writes all but the gradients.
     adam = 7 * 4 * weights / bandwidth(2 * weights)
     return steps * (train + adam) + images / 4 / VALIDATION_BATCH * val
+
+
+def convolutional_epoch(widths: list[int], images: int, dtype: str) -> float:
+    """Seconds of the convolutions of one epoch, trained in ``dtype`` and validated in float32."""
+    # Side of the values, channels before and after, side of the kernel.
+    layers = [(32, 3, 24, 2)]
+    side, before = 31, 24
+    for width in widths:
+        layers.append((side, before, width, 3))
+        side //= 2
+        layers.append((side, width, width, 3))
+        before = width
+    train = val = 0.0
+    for number, layer in enumerate(layers):
+        # The first layer is not trained, and what it gives needs no gradient.
+        train += convolution(convolutional.BATCH, *layer, dtype, gradients=min(number, 2))
+        val += convolution(convolutional.VALIDATION_BATCH, *layer, "float32", gradients=0)
+    return images / convolutional.BATCH * train + images / 4 / convolutional.VALIDATION_BATCH * val
+
+
+def convolution(batch: int, side: int, inputs: int, outputs: int, kernel: int, dtype: str, gradients: int) -> float:
+    """Seconds of one convolution of (batch, side, side, inputs), and of ``gradients``: its kernel's, its input's."""
+    random = np.random.default_rng(0)
+
+    def array(*shape: int) -> Any:
+        return tf.cast(tf.constant(random.random(shape, np.float32)), dtype)
+
+    values, weights = array(batch, side, side, inputs), array(kernel, kernel, inputs, outputs)
+    options: dict[str, Any] = {"strides": [1, 1, 1, 1], "padding": "SAME" if kernel == 3 else "VALID"}
+    result = tf.nn.conv2d(values, weights, **options)
+    works: list[Callable[[], Any]] = [
+        lambda: tf.nn.conv2d(values, weights, **options),
+        lambda: tf.raw_ops.Conv2DBackpropFilter(
+            input=values, filter_sizes=weights.shape, out_backprop=result, **options
+        ),
+        lambda: tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=values.shape, filter=weights, out_backprop=result, **options
+        ),
+    ]
+    return sum(_seconds_of_first(work) for work in works[: 1 + gradients])
+
+
+def _seconds_of_first(work: Callable[[], Any]) -> float:
+    """Of an operation of whose result one number is looked at."""
+    return seconds(lambda _: tf.cast(work()[0, 0, 0, 0], tf.float32))

@@ -1,43 +1,22 @@
-"""One program that trains a network, in a process of its own: an epoch and its validation for every line on stdin.
-
-python -m benchmarks.programs PROGRAM UNITS IMAGES prints the seconds of each epoch, at the end the peak memory in MB.
-"""
+"""Programs that train a dense network, an epoch and its validation a call."""
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
-import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.files import dataset
-from pipeline.files.dataset import Split
+from benchmarks.images import splits
 
 if TYPE_CHECKING:
+    from pipeline.files.dataset import Split
     from pipeline.training.epoch import CompiledEpoch
 
 BATCH = 128
 LEARNING_RATE = 1e-4
 Epoch = Callable[[], object]
-
-
-def splits(images: int) -> tuple[Split, Split]:
-    """``images`` prepared training images, a quarter as many for validation, repeated where there are fewer.
-
-    Not random ones: what a network learns decides how many of its units fall silent, and with that how soon moments
-    become denormal numbers, which some processors multiply slowly.
-    """
-
-    def split(name: Literal["train", "val"], count: int) -> Split:
-        whole = dataset.load(name)
-        return whole.rows(np.arange(count) % len(whole.labels))
-
-    return split("train", images), split("val", images // 4)
 
 
 def compiled_epoch(units: list[int], images: int, precision: str) -> CompiledEpoch:
@@ -210,21 +189,5 @@ PROGRAMS: dict[str, Callable[[list[int], int], Epoch]] = {
     "PyTorch, bfloat16, denormals flushed": lambda units, images: pytorch(units, images, bfloat16=True, flush=True),
     "PyTorch, compiled, denormals flushed": lambda units, images: pytorch(units, images, compiled=True, flush=True),
     "scikit-learn": scikit_learn,
+    "seeds": seeds,
 }
-
-
-def main() -> None:
-    """Serve epochs until stdin ends."""
-    program, units, images = sys.argv[1:]
-    epoch = (PROGRAMS | {"seeds": seeds})[program]([int(count) for count in units.split(",") if count], int(images))
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    for _ in sys.stdin:
-        started = time.perf_counter()
-        epoch()
-        print(time.perf_counter() - started, file=answers, flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()

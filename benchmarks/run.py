@@ -1,26 +1,43 @@
-"""``make bench``: every program on every architecture, epoch by epoch in turn; writes results.json and results.md."""
+"""``make bench``: every program on every network, epoch by epoch in turn; writes results.json and results.md.
+
+python -m benchmarks.run "256, 128, 64" ...    # these rows alone: prints their medians
+"""
 
 import json
 import os
 import platform
-import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-import benchmarks.bound
-from benchmarks.programs import PROGRAMS
+from benchmarks import bound, convolutional, dense
+from benchmarks.worker import PROGRAMS, Worker
 
-ROWS = {
-    "baseline": [],
-    "256, 128, 64": [256, 128, 64],
-    "512, 256, 128, 64": [512, 256, 128, 64],
-    "1024, 1024, 512, 256": [1024, 1024, 512, 256],
+
+class Row(NamedTuple):
+    """What all programs train: a network of these ``widths``, on so many ``images`` an epoch."""
+
+    network: str
+    widths: list[int]
+    images: int
+
+
+DENSE = {
+    "baseline": Row("dense", [], 40_000),
+    "256, 128, 64": Row("dense", [256, 128, 64], 40_000),
+    "512, 256, 128, 64": Row("dense", [512, 256, 128, 64], 40_000),
+    "1024, 1024, 512, 256": Row("dense", [1024, 1024, 512, 256], 40_000),
 }
-BOUND = "lower bound"
-IMAGES = 40_000
+CONVOLUTIONAL = {
+    "widths 32, 64, 64": Row("convolutional", [32, 64, 64], 10_000),
+    "widths 64, 256, 256": Row("convolutional", [64, 256, 256], 2_000),
+}
+ROWS = DENSE | CONVOLUTIONAL
+BOUND, HALVED_BOUND = "lower bound", "lower bound, bfloat16"
 REPETITIONS = 5
 # Epochs before the measured ones: denormal numbers appear in the third.
 WARM_UP = 3
@@ -28,43 +45,29 @@ SCALES = (0.25, 0.5, 1, 2, 4)
 FOLDER = Path(__file__).parent
 
 
-class Worker:
-    """A program in a process of its own."""
-
-    def __init__(self, program: str, units: list[int], images: int) -> None:
-        words = [sys.executable, "-m", "benchmarks.programs", program, ",".join(map(str, units)), str(images)]
-        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def epoch(self) -> float:
-        """Seconds of one epoch."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def end(self) -> float:
-        """End the process and return its peak memory in MB."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        return self._answer()
-
-    def _answer(self) -> float:
-        assert self._process.stdout is not None
-        return float(self._process.stdout.readline())
-
-
-def row(units: list[int]) -> dict[str, dict[str, Any]]:
+def measure(row: Row) -> dict[str, dict[str, Any]]:
     """Times and memory of every program that has a place on this row; the lower bound is measured in turn with them."""
-    names = [name for name in PROGRAMS if name != "scikit-learn" or units == ROWS["256, 128, 64"]]
-    workers = {name: Worker(name, units, IMAGES) for name in names}
+    left_out = {"seeds"} if row == ROWS["256, 128, 64"] else {"seeds", "scikit-learn"}
+    workers = {
+        name: Worker(row.network, name, row.widths, row.images)
+        for name in PROGRAMS[row.network]
+        if name not in left_out
+    }
     for worker in workers.values():
         for _ in range(WARM_UP):
             worker.epoch()
-    times: dict[str, list[float]] = {name: [] for name in (*names, BOUND)}
+    bounds: dict[str, Callable[[], float]] = {BOUND: partial(bound.dense_epoch, row.widths, row.images)}
+    if row.network == "convolutional":
+        bounds = {
+            name: partial(bound.convolutional_epoch, row.widths, row.images, dtype)
+            for name, dtype in ((BOUND, "float32"), (HALVED_BOUND, "bfloat16"))
+        }
+    times: dict[str, list[float]] = {name: [] for name in (*workers, *bounds)}
     for _ in range(REPETITIONS):
         for name, worker in workers.items():
             times[name].append(round(worker.epoch(), 4))
-        times[BOUND].append(round(benchmarks.bound.epoch(units, IMAGES), 4))
+        for name, least in bounds.items():
+            times[name].append(round(least(), 4))
     cells: dict[str, dict[str, Any]] = {name: {"median": median(times[name]), "times": times[name]} for name in times}
     for name, worker in workers.items():
         cells[name]["peak_mb"] = round(worker.end())
@@ -73,9 +76,10 @@ def row(units: list[int]) -> dict[str, dict[str, Any]]:
 
 def scaling() -> dict[str, float]:
     """Median seconds of our epoch for a quarter to four times the images, at 256, 128, 64."""
+    network, widths, images = ROWS["256, 128, 64"]
     result = {}
     for scale in SCALES:
-        worker = Worker("ours", ROWS["256, 128, 64"], int(IMAGES * scale))
+        worker = Worker(network, "ours", widths, int(images * scale))
         worker.epoch()
         result[str(scale)] = round(median(worker.epoch() for _ in range(REPETITIONS)), 4)
         worker.end()
@@ -84,7 +88,8 @@ def scaling() -> dict[str, float]:
 
 def seeds() -> list[float]:
     """Seconds of four seeds of five epochs, one after the other in a process, compilation included, at 256, 128, 64."""
-    worker = Worker("seeds", ROWS["256, 128, 64"], IMAGES)
+    network, widths, images = ROWS["256, 128, 64"]
+    worker = Worker(network, "seeds", widths, images)
     times = [round(worker.epoch(), 4) for _ in range(4)]
     worker.end()
     return times
@@ -104,72 +109,80 @@ def machine() -> str:
     return f"{model}, {cores} cores, {system}, {versions}"
 
 
+def tables(results: dict[str, Any], labels: Mapping[str, Row], programs: Sequence[str]) -> str:
+    """Two tables with a column for each of the rows ``labels``: seconds of all ``programs``, and how they compare."""
+    rows = {label: results["rows"][label] for label in labels}
+    head = [f"| program | {' | '.join(rows)} |", "|---" * (len(rows) + 1) + "|"]
+    seconds = []
+    for name in (*programs, BOUND, HALVED_BOUND):
+        cells = [row.get(name) for row in rows.values()]
+        if any(cells):
+            seconds.append(f"| {name} | {' | '.join(_cell(cell) for cell in cells)} |")
+    ratios = []
+    for own, halved, least in (("ours", False, BOUND), ("ours, bfloat16", True, HALVED_BOUND)):
+        others = [name for name in programs if not name.startswith("ours")]
+        same_precision = [name for name in others if ("bfloat16" in name) == halved]
+        rivals = {"notebook": ["notebook"], "PyTorch": ["PyTorch"]}
+        rivals["the fastest other" + " in bfloat16" * halved] = same_precision
+        for rival, names in rivals.items():
+            found = [_times_faster(row, names, own) for row in rows.values()]
+            if any(found):
+                ratios.append(f"| {own} against {rival} | {' | '.join(found)} |")
+        multiples = [_times_faster(row, [own], least) for row in rows.values()]
+        if any(multiples):
+            ratios.append(f"| {own}, as a multiple of the lower bound | {' | '.join(multiples)} |")
+    return "\n".join([*head, *seconds, "", "How many times faster:", "", *head, *ratios])
+
+
+def _cell(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return ""
+    memory = f" ({cell['peak_mb']})" if "peak_mb" in cell else ""
+    return f"{cell['median']:.2f}{memory}"
+
+
+def _times_faster(row: dict[str, dict[str, Any]], others: Sequence[str], own: str) -> str:
+    medians = [row[name]["median"] for name in others if name in row]
+    return f"{min(medians) / row[own]['median']:.2f}" if medians and own in row else ""
+
+
 def document(results: dict[str, Any]) -> str:
     """results.md."""
-    lines = [
-        "# Seconds per epoch",
-        f"{IMAGES:,} images of CIFAR-10, batch 128, validation of {IMAGES // 4:,} images included; medians of "
-        f"{REPETITIONS} epochs after {WARM_UP} others, all programs in turn in one run; in brackets the peak memory of "
-        "the process in MB. Ours does not "
-        "write here the state to resume from: 0.3 s at the largest network, after an epoch or ten seconds, whichever "
-        "is longer. How its design came about is in [designs.md](designs.md).",
-        results["machine"],
-        "| program | " + " | ".join(ROWS) + " |",
-        "|---" * (len(ROWS) + 1) + "|",
-    ]
-    table = []
-    for name in PROGRAMS:
-        cells = [
-            f"{cell['median']:.2f} ({cell['peak_mb']})" if (cell := results["rows"][label].get(name)) else ""
-            for label in ROWS
-        ]
-        table.append(f"| {name} | " + " | ".join(cells) + " |")
-    bounds = [f"{results['rows'][label][BOUND]['median']:.2f}" for label in ROWS]
-    table.append(f"| {BOUND} | " + " | ".join(bounds) + " |")
-
-    def seconds(label: str, *programs: str) -> float:
-        return float(min(results["rows"][label][name]["median"] for name in programs if name in results["rows"][label]))
-
-    rivals = [name for name in PROGRAMS if not name.startswith("ours") and "bfloat16" not in name]
-    halved = [name for name in PROGRAMS if not name.startswith("ours") and "bfloat16" in name]
-    ratios = []
-    for own, others in (
-        ("ours", {"notebook": ["notebook"], "PyTorch": ["PyTorch"], "the fastest other": rivals}),
-        (
-            "ours, bfloat16",
-            {"notebook": ["notebook"], "PyTorch": ["PyTorch"], "the fastest other in bfloat16": halved},
-        ),
-    ):
-        for name, programs in others.items():
-            cells = [f"{seconds(label, *programs) / seconds(label, own):.2f}" for label in ROWS]
-            ratios.append(f"| {own} against {name} | " + " | ".join(cells) + " |")
-    cells = [f"{seconds(label, 'ours') / seconds(label, BOUND):.2f}" for label in ROWS]
-    ratios.append("| ours, as a multiple of the lower bound | " + " | ".join(cells) + " |")
+    images = DENSE["baseline"].images
     scales = ", ".join(f"{scale} times: {seconds:.2f} s" for scale, seconds in results["scaling"].items())
     seconds_of_seeds = ", ".join(f"{seconds:.1f} s" for seconds in results["seeds"])
-    return (
-        "\n\n".join(lines[:3])
-        + "\n\n"
-        + "\n".join(lines[3:] + table)
-        + "\n\nHow many times faster:\n\n"
-        + "\n".join([*lines[3:], *ratios])
-        + f"\n\nOurs at 256, 128, 64 by number of images ({IMAGES:,} times): {scales}.\n\n"
-        f"Four seeds of five epochs there, one after the other, compilation included: {seconds_of_seeds}.\n"
+    sizes = ", ".join(f"{row.images:,} at {label}" for label, row in CONVOLUTIONAL.items())
+    return "\n\n".join(
+        [
+            "# Seconds per epoch",
+            "Images of CIFAR-10, validation of a quarter as many included; medians of "
+            f"{REPETITIONS} epochs after {WARM_UP} others, all programs in turn in one run; in brackets the peak "
+            "memory of the process in MB. Ours does not write here the state to resume from: 0.3 s at the largest "
+            "dense network, after an epoch or ten seconds, whichever is longer. How its design came about is in "
+            "[designs.md](designs.md).",
+            results["machine"],
+            f"Dense networks: {images:,} images, Adam, batches of {dense.BATCH}.",
+            tables(results, DENSE, list(dense.PROGRAMS)),
+            f"Ours at 256, 128, 64 by number of images ({images:,} times): {scales}.",
+            f"Four seeds of five epochs there, one after the other, compilation included: {seconds_of_seeds}.",
+            "Convolutional networks, in the manner of Jordan (2024): Nesterov's momentum, batches of "
+            f"{convolutional.BATCH}, images: {sizes}. The bound has the convolutions alone.",
+            tables(results, CONVOLUTIONAL, list(convolutional.PROGRAMS)) + "\n",
+        ]
     )
 
 
-def main() -> None:
-    """Measure all and write both files."""
-    results = {
-        "machine": machine(),
-        "rows": {label: row(units) for label, units in ROWS.items()},
-        "scaling": scaling(),
-        "seeds": seeds(),
-    }
+def main(*labels: str) -> None:
+    """Measure all and write both files, or print some rows."""
+    rows = {label: measure(ROWS[label]) for label in labels or ROWS}
+    if labels:
+        print(json.dumps(rows, indent=1))
+        return
+    results = {"machine": machine(), "rows": rows, "scaling": scaling(), "seeds": seeds()}
     (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     (FOLDER / "results.md").write_text(document(results))
     print(document(results))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
