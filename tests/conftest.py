@@ -195,9 +195,10 @@ def original(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             project = copy_project(shared / "making")
             project.keep("ablation.runs", "l2-1e-5")
             project.keep("tune.searches", "final")
-            small = {f"tune.searches.final.space.units_{layer}": [64] for layer in (1, 2, 3)}
+            small: dict[str, object] = {f"tune.searches.final.space.units_{layer}": [64] for layer in (1, 2, 3)}
             # As long as the demo's, so that the two can be compared.
-            project.set_params(**{"train.epochs": 10, "tune.searches.final.space.dropout": [0.15]}, **small)
+            small |= {"tune.searches.final.space.dropout": [0.15], "tune.searches.final.space.l2": [4e-5]}
+            project.set_params(**{"train.epochs": 10}, **small)
             project.succeed("dvc", "repro")
             project.commit()
             (shared / "making").rename(shared / "original")
