@@ -1,4 +1,4 @@
-"""What Keras reads of a user's home folder decides nothing."""
+"""How Keras is imported: what a user's home folder has decides nothing, and what nobody asked for stays out."""
 
 import json
 import subprocess
@@ -23,6 +23,20 @@ def built(folder: Path) -> list[object]:
     assert ended.returncode == 0, ended.stderr
     found: list[object] = json.loads(ended.stdout.splitlines()[-1])
     return found
+
+
+# In a process of its own, because those of tests have imported all of them.
+IMPORTING = """
+import sys
+import pipeline.networks.backend
+print([name for name in ("matplotlib", "scipy", "sklearn") if name in sys.modules])
+import matplotlib, scipy, sklearn.calibration
+"""
+
+
+def test_keras_does_not_import_what_only_its_wrappers_need_and_others_can() -> None:
+    ended = subprocess.run([sys.executable, "-c", IMPORTING], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "[]\n"), ended.stderr
 
 
 def test_models_are_the_same_whatever_stands_in_keras_json(tmp_path: Path) -> None:
