@@ -83,7 +83,7 @@ lint: .venv/installed  ## check style and types
 	mypy
 
 lock:  ## pin all dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra cluster --extra dev --extra onnx --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --extra cluster --extra cpu --extra dev --extra onnx --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --extra cluster --extra dev --extra gpu --extra onnx --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet -c requirements.lock -o requirements-gpu.lock

@@ -9,13 +9,13 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks import bound, convolutional, dense
 from benchmarks.worker import PROGRAMS, Worker
+from pipeline.runtime.fingerprints import installed
 
 
 class Row(NamedTuple):
@@ -103,7 +103,7 @@ def machine() -> str:
     )
     cores = len(os.sched_getaffinity(0))
     versions = ", ".join(
-        f"{name} {version(name)}" for name in ("tensorflow", "keras", "torch", "scikit-learn", "numpy")
+        f"{name} {installed(name)}" for name in ("tensorflow", "keras", "torch", "scikit-learn", "numpy")
     )
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{model}, {cores} cores, {system}, {versions}"

@@ -16,7 +16,8 @@ from tools import cluster_worker, jobs
 from tools.graph import Graph
 from tools.runner import Running
 
-_LIBRARIES = (*sorted({"dvc", "distributed", *sources.LIBRARIES.values()}),)
+# TensorFlow for GPUs is another distribution than that for processors alone, and gives other bytes.
+_LIBRARIES = (*sorted({"dvc", "distributed", "tensorflow-cpu", *sources.LIBRARIES.values()}),)
 _CONNECT_SECONDS = 15
 _LIST_SECONDS = 1.0
 # Starts a stage on this machine.

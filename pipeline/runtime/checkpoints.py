@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from pipeline.files.artefacts import atomic_write, read_json, write_json
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
 from pipeline.runtime import sources
+from pipeline.runtime.fingerprints import installed
 from pipeline.runtime.worktree import work_tree
 
 VARIABLE = "CIFAR10_STATE"
@@ -72,7 +72,7 @@ def run_key(configuration: Mapping[str, Any], splits: Sequence[Split], module: s
             digest.update(np.ascontiguousarray(array).data)
     modules = sources.decisive(module)
     digest.update(json.dumps({name: sources.digest(name) for name in modules}).encode())
-    digest.update(json.dumps({name: version(name) for name in sources.libraries(modules)}).encode())
+    digest.update(json.dumps({name: installed(name) for name in sources.libraries(modules)}).encode())
     return digest.hexdigest()[:20]
 
 

@@ -4,6 +4,7 @@ DVC sees fingerprints/<stage>.json as a dependency of the stage, so that a comme
 version of TensorFlow makes it stale.
 """
 
+import contextlib
 import json
 import re
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from pipeline.runtime import sources
 
 FOLDER = Path("fingerprints")
 LOCK = Path("requirements.lock")
+# A library that comes by several names, with or without parts for other systems and GPUs.
+_DISTRIBUTIONS = {"tensorflow": ("tensorflow-cpu", "tensorflow")}
 
 STAGES = (
     *("fetch", "preprocess", "baseline", "scale", "regularise", "ablation", "beyond"),
@@ -72,10 +75,10 @@ def check(stage: str) -> None:
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is no fingerprint; run 'dvc repro fingerprint' first") from None
     for name, pinned in known_libraries.items():
-        installed = _installed(name)
-        if installed != pinned:
+        found = installed(name)
+        if found != pinned:
             raise UserError(
-                f"{path} is made for {name} {pinned}, and {installed} is installed; run 'make .venv' for the locked "
+                f"{path} is made for {name} {pinned}, and {found} is installed; run 'make .venv' for the locked "
                 "versions, or 'make lock' and 'dvc repro fingerprint' for others"
             )
     now = modules(stage)
@@ -84,8 +87,9 @@ def check(stage: str) -> None:
         raise UserError(f"{path} is of other code than {changed[0]} is now; run 'dvc repro fingerprint' first")
 
 
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"
+def installed(library: str) -> str:
+    """The version of ``library`` that is installed, or "none"."""
+    for name in _DISTRIBUTIONS.get(library, (library,)):
+        with contextlib.suppress(PackageNotFoundError):
+            return version(name)
+    return "none"

@@ -388,9 +388,9 @@ def test_a_run_is_known_by_its_configuration_images_labels_and_module() -> None:
         ("pipeline.networks.dense", "digest", True),
         ("pipeline.runtime.signals", "digest", False),
         ("pipeline.search.trials", "digest", False),
-        ("tensorflow", "version", True),
-        ("keras", "version", True),
-        ("matplotlib", "version", False),
+        ("tensorflow", "installed", True),
+        ("keras", "installed", True),
+        ("matplotlib", "installed", False),
     ],
 )
 def test_a_run_is_known_by_the_code_and_the_libraries_that_train_it(
