@@ -1,14 +1,16 @@
-"""A `python` for the tests' projects whose stages start at once: they are forked from a process that has the libraries.
+"""A `python` and a `dvc` for the tests' projects that start at once: forks of a process that has the libraries.
 
-Importing TensorFlow, Keras, scikit-learn and Matplotlib takes five to nine seconds of processor, and the tests start
-some two hundred processes that do. Here one process imports them; a fork of it takes the caller's folder, environment
-and standard streams, imports the project's code from that folder, and ends as the caller does, also by a signal. The
-interpreter itself is executed for any other program, where the caller has other variables that libraries read when they
-are imported, another file system or other limits, and always where the system is not Linux.
+Importing TensorFlow, Keras, scikit-learn and Matplotlib takes five to nine seconds of processor, and what DVC uses one
+or two; the tests start some two hundred processes that do the one, and more that do the other. Here one process
+imports them; a fork of it takes the caller's folder, environment and standard streams, imports the project's code from
+that folder, and ends as the caller does, also by a signal. The interpreter itself is executed for any other program,
+where the caller has other variables that libraries read when they are imported, another file system or other limits,
+and always where the system is not Linux.
 """
 
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -21,23 +23,34 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from dvc.cli.parser import get_main_parser
+
 from pipeline.runtime import fingerprints
 
+# What DVC imports when a command needs it.
+OF_DVC = (
+    *("dvc.commands.repro", "dvc.dirs", "dvc.repo.artifacts", "dvc.repo.experiments.queue.celery", "dvc.repo.graph"),
+    *("dvc.repo.index", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.ui.table", "dvc.utils.strictyaml", "dvclive"),
+    *("dvc_data.hashfile.db.local", "dvc_task.app.filesystem", "networkx", "pyparsing"),
+)
 # Libraries and the interpreter look at these before the project's code runs.
 EARLY = ("CUDA", "KERAS", "LANG", "LC_", "LD_", "MALLOC", "MPL", "OMP", "ONEDNN", "PYTHON", "TF_", "XLA")
 
 CLIENT = """#!{python} -IS
 import os, resource, sys
 words = sys.argv[1:]
+if os.path.basename(sys.argv[0]) == "dvc":
+    words = ["-m", "dvc", *words]
 early = {{name: value for name, value in os.environ.items() if name.startswith({names})}}
 inherited = [os.readlink("/proc/self/ns/mnt"), *resource.getrlimit(resource.RLIMIT_FSIZE)]
 kind, program, *_ = [*words[words[:1] == ["-u"]:], "", ""]
-ours = kind == "-c" or kind == "-m" and program.startswith("pipeline.")
+ours = kind == "-c" or kind == "-m" and (program == "dvc" or program.startswith("pipeline."))
 if not ours or early != {early} or inherited != {inherited}:
     os.execv({python!r}, [{python!r}, *words])
 import json, signal, socket
@@ -58,7 +71,7 @@ sys.exit(code)
 
 
 def start(environment: Mapping[str, str]) -> str:
-    """Start the process and return a folder with the program `python`, for the front of PATH.
+    """Start the process and return a folder with the programs `python` and `dvc`, for the front of PATH.
 
     ``environment``: the one in which stages are called, but for variables that no library reads early. The process ends
     with this one.
@@ -75,6 +88,7 @@ def start(environment: Mapping[str, str]) -> str:
         CLIENT.format(python=sys.executable, names=EARLY, early=early, inherited=inherited, address=address)
     )
     program.chmod(0o700)
+    Path(made.name, "dvc").symlink_to(program)
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.preloaded", address],
         cwd=Path(__file__).parent.parent,
@@ -120,7 +134,9 @@ def serve(address: str) -> list[str]:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin, sys.stdout, sys.stderr = (open(number, mode) for number, mode in enumerate("rww"))  # noqa: PTH123, SIM115
+    # Whoever replaces them must not close the caller's streams.
+    streams = [open(number, mode, closefd=False) for number, mode in enumerate("rww")]  # noqa: PTH123, SIM115
+    sys.stdin, sys.stdout, sys.stderr = streams
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -141,21 +157,47 @@ def attend(child: int, caller: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-if __name__ == "__main__":
-    # Whatever the stages import, but not the project's own code: each fork imports that of its folder.
-    for stage in fingerprints.STAGES:
-        importlib.import_module(f"pipeline.{stage}")
-    for name in [name for name in sys.modules if name.split(".")[0] in ("pipeline", "tests")]:
-        del sys.modules[name]
-    words = serve(sys.argv[1])
-    if words[0] == "-u":
-        sys.stdout = io.TextIOWrapper(sys.stdout.detach(), write_through=True)  # type: ignore[union-attr]
-        del words[0]
-    kind, program, *rest = words
-    sys.argv, sys.path[0] = [kind, *rest], str(Path.cwd())
+def run(kind: str, program: str, *words: str) -> None:
+    """Run what the interpreter would run as __main__: "-c" and a text, or "-m" and a module."""
+    sys.argv, sys.path[0] = [kind, *words], str(Path.cwd())
     if kind == "-c":
         module = types.ModuleType("__main__")
         sys.modules["__main__"] = module
         exec(program, module.__dict__)
     else:
         runpy.run_module(program, run_name="__main__", alter_sys=True)
+
+
+def leave(code: object) -> NoReturn:
+    """End as `sys.exit` does, but do not take the libraries apart, which takes half a second."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()  # noqa: SLF001 -- nothing public runs them
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    # Whatever the stages import, but not the project's own code: each fork imports that of its folder.
+    for stage in fingerprints.STAGES:
+        importlib.import_module(f"pipeline.{stage}")
+    get_main_parser()
+    for name in OF_DVC:
+        importlib.import_module(name)
+    for name in [name for name in sys.modules if name.split(".")[0] in ("pipeline", "tests")]:
+        del sys.modules[name]
+    # A fork that looks for garbage among them would copy all the memory that they lie in.
+    gc.freeze()
+    words = serve(sys.argv[1])
+    if words[0] == "-u":
+        sys.stdout = io.TextIOWrapper(sys.stdout.detach(), write_through=True)  # type: ignore[union-attr]
+        del words[0]
+    try:
+        run(*words)
+    except SystemExit as ended:
+        leave(ended.code)
+    leave(0)

@@ -11,6 +11,7 @@ from tests.conftest import Project
 from tests.end_to_end.test_graph import stages_run
 from tests.end_to_end.test_plots import BROWSER, drawn, template
 from tests.end_to_end.test_run_cache import cached
+from tools import jobs
 
 __all__ = ["template"]
 
@@ -84,7 +85,10 @@ def test_a_new_seed_trains_that_seed_alone_and_fewer_give_the_same_lock_wherever
     targets = ("-S", "train.seeds=[100]", "evaluate@baseline")
     clean.succeed("dvc", "exp", "run", "--name", "temporary", "--temp", *targets)
     clean.succeed("dvc", "exp", "run", "--name", "queued", "--queue", *targets)
-    clean.succeed("dvc", "queue", "start")
+    (clean.folder / ".venv").mkdir()
+    (clean.folder / ".venv/installed").touch()
+    workers = jobs.count("auto", threads=1)
+    assert f"Started '{workers}' new experiments task queue worker" in clean.succeed("make", "queue")
     output = clean.succeed("dvc", "exp", "run", "--name", "here", *targets)
     assert "removed models/baseline/seed-7.keras" in output
     here = (clean.folder / "dvc.lock").read_text()
