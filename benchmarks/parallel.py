@@ -41,18 +41,23 @@ FIRST = "preprocess"
 def _digits(params: Any) -> None:
     params["fetch"]["dataset"] = "digits"
     params["train"]["epochs"] = 10
-    params["tune"]["max_epochs"] = 3
     params["beyond"]["widths"] = [8]
     for section in (params["beyond"], *params["beyond"]["runs"].values()):
         if "epochs" in section:
             section["epochs"] = 2
+    # As in the demo, few runs of each kind and two trials.
+    del params["scale"]["architectures"]["deep"]
+    final = params["tune"]["searches"]["final"]
+    params["tune"].update(max_epochs=3, searches={"final": final})
+    final["space"].update(dropout=[0.15], l2=[6e-5])
     first = next(iter(params["folds"].values()))["run"]
+    params["ablation"]["runs"] = {first: params["ablation"]["runs"][first]}
     folds = {f"{first}-{fold}": {"group": "ablation", "run": first, "fold": fold, "of": 2} for fold in (1, 2)}
     params["folds"] = folds
 
 
 def _dense(params: Any) -> None:
-    params["train"]["epochs"] = 10
+    params["train"]["epochs"] = 5
     del params["scale"]["architectures"]["deep"]
     params["ablation"]["runs"] = {"l2-1e-5": {"l2": 1e-5}}
     params["tune"]["searches"] = {"final": params["tune"]["searches"]["final"]}

@@ -135,7 +135,7 @@ def serve(address: str) -> list[str]:
         os.dup2(descriptor, number)
         os.close(descriptor)
     # Whoever replaces them must not close the caller's streams.
-    streams = [open(number, mode, closefd=False) for number, mode in enumerate("rww")]  # noqa: PTH123, SIM115
+    streams = [open(number, mode, closefd=False) for number, mode in enumerate("rww")]  # noqa: SIM115
     sys.stdin, sys.stdout, sys.stderr = streams
     os.chdir(folder)
     os.environ.clear()

@@ -162,6 +162,10 @@ def test_another_installed_version_is_named(tree: Path) -> None:
     fingerprints.check("report")
 
 
+def test_tensorflow_is_found_by_the_name_that_this_system_has_it_under(tree: Path) -> None:
+    assert fingerprints.installed("tensorflow") == fingerprints.locked("baseline")["libraries"]["tensorflow"]
+
+
 def test_a_library_that_is_not_installed_is_named(tree: Path) -> None:
     change("baseline", "libraries", "no-such-library", "1.0.0")
     with pytest.raises(UserError, match=r"no-such-library 1\.0\.0, and none is installed"):
