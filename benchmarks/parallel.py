@@ -57,7 +57,7 @@ def _digits(params: Any) -> None:
 
 
 def _dense(params: Any) -> None:
-    params["train"]["epochs"] = 5
+    params["train"]["epochs"] = 3
     del params["scale"]["architectures"]["deep"]
     params["ablation"]["runs"] = {"l2-1e-5": {"l2": 1e-5}}
     params["tune"]["searches"] = {"final": params["tune"]["searches"]["final"]}
@@ -72,23 +72,26 @@ def compare(name: str) -> dict[str, Any]:
     """Seconds of one comparison, in turn, and those that the runner adds to each stage; the data are made before."""
     change, kinds = COMPARISONS[name]
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(REPETITIONS):
-        for way, (jobs, threads) in WAYS.items():
-            with tempfile.TemporaryDirectory() as folder:
-                clone = Path(folder) / "study"
-                _run(Path.cwd(), "git", "clone", "--quiet", ".", str(clone))
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, clone = Path(folder, "prepared"), Path(folder, "study")
+        # What this machine's owner has measured stays as it is.
+        environment = {"XDG_CACHE_HOME": folder, "CIFAR10_STATE": folder}
+        _run(Path.cwd(), "git", "clone", "--quiet", ".", str(prepared))
+        with modify_yaml(str(prepared / "params.yaml")) as params:
+            change(params)
+            params["train"]["seeds"] = [100]
+        _run(prepared, "dvc", "repro", "--quiet", FIRST, **environment)
+        stages = _only(prepared, kinds)
+        for _ in range(REPETITIONS):
+            for way, (jobs, threads) in WAYS.items():
+                shutil.copytree(prepared, clone, symlinks=True)
                 with modify_yaml(str(clone / "params.yaml")) as params:
-                    change(params)
-                    params["train"]["seeds"] = [100]
                     params["train"]["threads"] = threads
-                # What this machine's owner has measured stays as it is.
-                environment = {"XDG_CACHE_HOME": folder, "CIFAR10_STATE": folder}
-                _run(clone, "dvc", "repro", "--quiet", FIRST, **environment)
-                stages = _only(clone, kinds)
                 words = ("dvc", "repro") if jobs is None else (sys.executable, "-m", "tools.parallel", str(jobs))
                 began = time.monotonic()
                 _run(clone, *words, **environment)
                 seconds[way].append(round(time.monotonic() - began, 1))
+                shutil.rmtree(clone)
     medians = {way: median(found) for way, found in seconds.items()}
     serial, alone, _ = medians.values()
     return {"stages": stages, "seconds": seconds, "median": medians, "runner": round((alone - serial) / stages, 2)}
