@@ -61,7 +61,7 @@ def _dense(params: Any) -> None:
     del params["scale"]["architectures"]["deep"]
     params["ablation"]["runs"] = {"l2-1e-5": {"l2": 1e-5}}
     params["tune"]["searches"] = {"final": params["tune"]["searches"]["final"]}
-    params["beyond"]["runs"] = {}
+    params["folds"] = {}
 
 
 # What each comparison changes in params.yaml, and the kinds of its stages (None: all).
