@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.dense import Epoch, epochs_of
 from benchmarks.images import splits
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ VALIDATION_BATCH = 1000
 LEARNING_RATE = 0.02
 MOMENTUM = 0.85
 SMOOTHING = 0.2
-Epoch = Callable[[], object]
 
 
 def ours(widths: list[int], images: int, precision: str) -> Epoch:
@@ -29,7 +29,7 @@ def ours(widths: list[int], images: int, precision: str) -> Epoch:
     from pipeline.networks import convolutional
     from pipeline.params.recipe import Recipe
     from pipeline.training import devices
-    from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
+    from pipeline.training.epoch import CompiledEpoch, DeviceDataset
 
     devices.prepare("cpu", 2)
     train, val = splits(images)
@@ -37,16 +37,7 @@ def ours(widths: list[int], images: int, precision: str) -> Epoch:
     convolutional.whiten(model, train.images)
     parts = {"optimiser": "sgd", "momentum": MOMENTUM, "label_smoothing": SMOOTHING}
     recipe = Recipe(50, BATCH, precision, LEARNING_RATE, **parts)  # type: ignore[arg-type]
-    compiled = CompiledEpoch(model, DeviceDataset(train), DeviceDataset(val), recipe)
-    compiled.begin(100)
-    done: list[float] = []
-
-    def epoch() -> None:
-        for _ in compiled.train(100, done, Progress()):
-            pass
-        done.append(compiled.validate().loss)
-
-    return epoch
+    return epochs_of(CompiledEpoch(model, DeviceDataset(train), DeviceDataset(val), recipe))
 
 
 def keras_best(widths: list[int], images: int, jit: bool, precision: str = "float32") -> Epoch:

@@ -34,10 +34,14 @@ def compiled_epoch(units: list[int], images: int, precision: str) -> CompiledEpo
 
 
 def ours(units: list[int], images: int, precision: str) -> Epoch:
-    """One epoch after another of one seed."""
+    """The pipeline's compiled epoch, one after another of one seed."""
+    return epochs_of(compiled_epoch(units, images, precision))
+
+
+def epochs_of(compiled: CompiledEpoch) -> Epoch:
+    """One epoch after another of one seed, each with its validation."""
     from pipeline.training.epoch import Progress
 
-    compiled = compiled_epoch(units, images, precision)
     compiled.begin(100)
     done: list[float] = []
 
