@@ -2,8 +2,8 @@
 
 ``python -m tools.stage_process LEASH STAGE NEEDED...`` is `dvc --wait-for-lock repro -s STAGE` at the head of a process
 group. It watches the pipe LEASH: when that closes, because whoever holds its other end has ended, killed or not, the
-group ends too. So no orphan trains on, on any system that has pipes and process groups. Stages that are NEEDED are
-brought up to date before.
+group ends too. So no orphan trains on, on any system that has pipes and process groups. It ends last of its group.
+Stages that are NEEDED are brought up to date before.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 from dvc.cli import main as dvc
 from filelock import FileLock
 
@@ -122,11 +123,27 @@ def _tail(log: Path) -> list[str]:
 def _follow(leash: int) -> None:
     """End this process group as soon as the other end of ``leash`` is closed."""
     os.read(leash, 1)
+    _end_group(lambda: True)
+
+
+def _end_group(alive: Callable[[], bool]) -> None:
+    """As long as the processes of this group are ``alive``, let them save their states and end; then kill them."""
     end = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < end:
-        os.killpg(0, signal.SIGTERM)
+    while alive():
+        os.killpg(0, signal.SIGTERM if time.monotonic() < end else signal.SIGKILL)
         time.sleep(_REPEAT_SECONDS)
-    os.killpg(0, signal.SIGKILL)
+
+
+def _others() -> bool:
+    """Whether a process of this group but this one is alive."""
+    alive = [
+        process.pid for process in psutil.process_iter(["status"]) if process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+    for pid in set(alive) - {os.getpid()}:
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(pid) == os.getpgrp():
+                return True
+    return False
 
 
 def main(leash: str, stage: str, *needs: str) -> int:
@@ -136,13 +153,15 @@ def main(leash: str, stage: str, *needs: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     threading.Thread(target=_follow, args=(int(leash),), daemon=True).start()
+    code = 0
     if needs:
         # One at a time: two that bring up to date the same stages would hinder each other.
         with FileLock(Path(".dvc/tmp/needs.lock")):
             code = int(dvc(["--wait-for-lock", "repro", *needs]))
-        if code:
-            return code
-    return int(dvc(["--wait-for-lock", "repro", "--single-item", stage]))
+    code = code or int(dvc(["--wait-for-lock", "repro", "--single-item", stage]))
+    # Some shells in which DVC runs a program end at a signal before the program has saved its state.
+    _end_group(_others)
+    return code
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.repo import Repo
 
 from pipeline import fingerprint
 from pipeline.files.errors import UserError
@@ -65,6 +66,12 @@ def test_what_git_keeps_is_of_the_code_and_the_lock_and_passes(stage: str, monke
     recorded = json.loads(fingerprints.path_of(stage).read_text(encoding="utf-8"))
     assert recorded == fingerprints.locked(stage), "run 'dvc repro fingerprint'"
     fingerprints.check(stage)
+
+
+def test_dvc_lock_is_of_the_code_and_the_lock() -> None:
+    """An edit that changes no fingerprint makes their own stage stale all the same: `dvc repro fingerprint`."""
+    with Repo(str(ROOT)) as repo:
+        assert repo.status(["fingerprint"]) == {}
 
 
 def test_every_fingerprint_is_of_a_stage() -> None:
