@@ -52,7 +52,7 @@ def imports(module: str) -> frozenset[str]:
 def _names(module: str) -> frozenset[str]:
     """Every dotted name that ``module`` imports; what comes from a package may be a module of it or a name in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+    for node in _statements(path_of(module).read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -135,8 +135,17 @@ def _ancestors(module: str) -> Iterator[str]:
 
 def _docstrings(text: str) -> Iterator[tuple[int, int]]:
     """First and last line, from 1, of each docstring."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _statements(text):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and ast.get_docstring(node, clean=False) is not None:
                 yield first.lineno, first.end_lineno or first.lineno
+
+
+def _statements(text: str) -> Iterator[ast.AST]:
+    """The module that ``text`` is and every statement in it, without the expressions, which are most of a tree."""
+    waiting: list[ast.AST] = [ast.parse(text)]
+    for node in waiting:
+        yield node
+        for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+            waiting += getattr(node, block, ())
