@@ -101,6 +101,17 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        "pipeline/networks/frequencies.py",
+        "tests/networks/test_frequencies.py",
+        [
+            ("the average is twice too large", "rows[0] /= np.sqrt(2)", "rows[0] /= 1"),
+            ("places begin at zero", "np.arange(size) + 0.5", "np.arange(size)"),
+            ("colours are not transformed", "colours = cosines(channels, channels)", "colours = np.eye(channels)"),
+            ("frequencies are trained", "use_bias=False, trainable=False", "use_bias=False"),
+            ("frequencies are not normalised", "center=False, scale=False, momentum=0.9", "trainable=False"),
+        ],
+    ),
+    (
         "pipeline/networks/convolutional.py",
         "tests/networks/test_convolutional.py",
         [

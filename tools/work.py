@@ -14,25 +14,33 @@ from pipeline.files.runs import Run
 from pipeline.images import catalogue
 from pipeline.params import runs
 from pipeline.params.reading import Params
-from pipeline.params.runs import ConvolutionalNetwork, Network
+from pipeline.params.runs import ConvolutionalNetwork, DenseNetwork, Network
 from pipeline.params.search import SearchParams
 
-_INPUTS = 32 * 32 * 3
+_SIDE, _COLOURS = 32, 3
 _PREPARED = Path("data/prepared")
 _CATALOGUE = Path(catalogue.__file__).with_suffix(".yaml")
 
 
 def multiply_adds(network: Network, classes: int) -> int:
     """Multiplications with addition that one image costs in training, as :mod:`pipeline.networks.cost` counts them."""
-    if isinstance(network, ConvolutionalNetwork):
-        layers, fixed = _convolutions(network, classes), network.whitening
-    else:
-        widths = [_INPUTS, *network.units, classes]
-        layers, fixed = [before * after for before, after in pairwise(widths)], False
+    if isinstance(network, DenseNetwork):
+        inputs, before = _frequencies(network)
+        layers = [given * made for given, made in pairwise([inputs, *network.units, classes])]
+        return before + 3 * sum(layers) - layers[0]
+    layers = _convolutions(network, classes)
     # Forward, and backward for kernel and input; nobody asks for the gradient of the image, nor for one of a kernel
     # that is fixed, or of the input of the layer after it.
     total = 3 * sum(layers) - layers[0]
-    return total - layers[0] - layers[1] if fixed else total
+    return total - layers[0] - layers[1] if network.whitening else total
+
+
+def _frequencies(network: DenseNetwork) -> tuple[int, int]:
+    """How many numbers the first hidden layer sees, and what the fixed layers before it multiply."""
+    count = network.frequencies
+    if not count:
+        return _SIDE * _SIDE * _COLOURS, 0
+    return count * count * _COLOURS, count * _COLOURS * _SIDE * (_SIDE * _COLOURS + count)
 
 
 def _convolutions(network: ConvolutionalNetwork, classes: int) -> list[int]:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from pipeline.networks import frequencies as lowest
 from pipeline.networks.backend import keras
 
 IMAGE_SHAPE = (32, 32, 3)
@@ -16,6 +17,7 @@ def build(
     *,
     normalisation: bool = False,
     residual: bool = False,
+    frequencies: int = 0,
 ) -> keras.Model:
     """Build the model, with weights still to be set by :func:`pipeline.networks.initial_weights.initialise`.
 
@@ -24,7 +26,9 @@ def build(
     ``dropout`` have an entry per hidden layer: its width, the factor of the penalty l2 * sum(w^2) on its kernel, and
     the fraction of its outputs that is dropped in training (0: no dropout layer). With ``normalisation`` each hidden
     layer is normalised over the batch before its activation (Ioffe and Szegedy, 2015). With ``residual`` each hidden
-    layer as wide as the one before adds its output to that of the one before (He et al., 2016).
+    layer as wide as the one before adds its output to that of the one before (He et al., 2016). With ``frequencies``
+    the first sees so many of the lowest frequencies of the image each way, and else its pixels; the fixed layers that
+    give them are set by :func:`pipeline.networks.frequencies.fix`.
     """
     kinds = keras.layers
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="image")
@@ -41,7 +45,9 @@ def build(
         else:
             layers = [kinds.Dense(width, "relu", kernel_regularizer=regularizer, name=name)]
         hidden.append(layers + ([kinds.Dropout(rate, seed=0, name=f"dropout_{index}")] if rate else []))
-    begin = [kinds.Rescaling(1 / 255, name="rescale"), kinds.Flatten(data_format="channels_last", name="flatten")]
+    flat = [kinds.Flatten(data_format="channels_last", name="flatten")]
+    seen = lowest.layers(frequencies, *IMAGE_SHAPE) if frequencies else flat
+    begin = [kinds.Rescaling(1 / 255, name="rescale"), *seen]
     end = [kinds.Dense(classes, name="logits"), kinds.Softmax(name="probabilities")]
     if not residual:
         return keras.Sequential([image, *begin, *itertools.chain(*hidden), *end], name="dense_network")

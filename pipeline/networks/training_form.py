@@ -69,13 +69,14 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
     """A copy of ``model`` with weights of its own that ends with its layer "logits".
 
     ``policy``, Keras' dtype policy, is that of its layers, except for the rescaling of images, whose factor bfloat16
-    would round, and the logits. Where a dense layer is the first to see the rescaled images, it scales its product.
+    would round, their frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
+    the first to see the rescaled images, it scales its product.
     """
     order = iter(range(len(model.layers)))
     rescaling, scaled = _scaled_after(model)
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-        exact = isinstance(layer, keras.layers.Rescaling) or layer.name == "logits"
+        exact = isinstance(layer, keras.layers.Rescaling) or layer.name.startswith(("frequencies", "logits"))
         config = layer.get_config() | {"dtype": "float32" if exact else policy}
         if isinstance(layer, keras.layers.Dropout):
             return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])

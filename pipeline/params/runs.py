@@ -45,7 +45,8 @@ class DenseNetwork:
     ``units``, ``l2`` and ``dropout`` have an entry per hidden layer: its width, the factor of the penalty l2 * sum(w^2)
     on its kernel, and the fraction of its outputs that is dropped in training (0: no dropout layer). ``normalisation``:
     whether each is followed by batch normalisation, before its activation. ``residual``: whether each that is as wide
-    as the one before it adds its output to that one's. ``looks``: those that the saved model averages, as
+    as the one before it adds its output to that one's. ``frequencies``: how many of the lowest spatial frequencies of
+    an image the first sees each way; 0: it sees the pixels. ``looks``: those that the saved model averages, as
     :func:`pipeline.networks.looks.averaged` says.
     """
 
@@ -54,6 +55,7 @@ class DenseNetwork:
     dropout: tuple[float, ...] = ()
     normalisation: bool = False
     residual: bool = False
+    frequencies: int = 0
     looks: Looks = "one"
 
 
@@ -169,7 +171,8 @@ def _beyond(own: BeyondRunParams) -> tuple[Network, Recipe]:
     if own.network == "convolutional":
         return ConvolutionalNetwork(own.widths, own.dropout, own.whitening, own.looks), recipe
     network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
-    return replace(network, normalisation=own.normalisation, residual=own.residual, looks=own.looks), recipe
+    parts = {name: getattr(own, name) for name in ("normalisation", "residual", "frequencies", "looks")}
+    return replace(network, **parts), recipe
 
 
 def _recipe(

@@ -66,6 +66,8 @@ def _network(network: Network) -> list[list[str]]:
     ]
     if network.normalisation:
         rows.append(["batch normalisation", "after each hidden layer"])
+    if network.frequencies:
+        rows.append(["input", f"the lowest {network.frequencies} spatial frequencies each way, by colour"])
     if network.residual:
         rows.append(["residual", "each hidden layer as wide as the one before it"])
     return rows

@@ -1,7 +1,9 @@
 """The Keras model of a network as a run declares it."""
 
+from typing import Any
+
 from pipeline.files.dataset import Split
-from pipeline.networks import convolutional, dense
+from pipeline.networks import convolutional, dense, frequencies
 from pipeline.networks.backend import keras
 from pipeline.params.runs import ConvolutionalNetwork, Network
 
@@ -16,5 +18,8 @@ def build(network: Network, train: Split, classes: int) -> keras.Model:
         if network.whitening:
             convolutional.whiten(model, train.images)
         return model
-    parts = {"normalisation": network.normalisation, "residual": network.residual}
-    return dense.build(network.units, network.l2, network.dropout, classes, **parts)
+    parts: dict[str, Any] = {name: getattr(network, name) for name in ("normalisation", "residual", "frequencies")}
+    model = dense.build(network.units, network.l2, network.dropout, classes, **parts)
+    if network.frequencies:
+        frequencies.fix(model)
+    return model

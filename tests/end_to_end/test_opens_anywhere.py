@@ -19,7 +19,7 @@ CLASSES = list("abcdefghij")
 NETWORKS: dict[str, Network] = {
     "dense": DenseNetwork((16, 8), (1e-3, 0.0), (0.0, 0.5)),
     "normalised": DenseNetwork((16,), (0.0,), (0.2,), normalisation=True),
-    "residual": DenseNetwork((16, 16), (0.0, 0.0), (0.0, 0.0), residual=True, looks="mirrored"),
+    "residual": DenseNetwork((16, 16), (0.0, 0.0), (0.0, 0.0), residual=True, frequencies=6, looks="mirrored"),
     "convolutional": ConvolutionalNetwork((8, 16), dropout=0.3),
     "averaged": ConvolutionalNetwork((8,), looks="mirrored-shifted"),
 }

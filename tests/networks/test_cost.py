@@ -24,6 +24,12 @@ def test_multiplications_are_those_counted_by_hand(
     assert multiply_adds(model) == forward + kernel_gradients + input_gradients
 
 
+def test_frequencies_are_multiplied_once_forward() -> None:
+    model = dense.build((16,), [0.0], [0.0], 7, frequencies=5)
+    across, down = 32 * (32 * 3) * (5 * 3), (5 * 3) * 32 * 5
+    assert multiply_adds(model) == across + down + 2 * (5 * 5 * 3) * 16 + 3 * 16 * 7
+
+
 @pytest.mark.parametrize("whitening", [True, False])
 def test_a_kernel_multiplies_at_every_place_of_its_output(whitening: bool) -> None:
     model = convolutional.build((8, 16), 0.0, whitening, 7)

@@ -213,7 +213,7 @@ def test_every_parameter_of_a_run_beyond_the_study_goes_where_it_belongs(tmp_pat
     convolutional = {"network": "convolutional", "widths": [91, 92], "whitening": False, "dropout": 0.93}
     runs_ = {
         "dense": dense | {"normalisation": True, "looks": "mirrored"},
-        "bare": dense | {"normalisation": False, "residual": True, "compared_with": "dense"},
+        "bare": dense | {"normalisation": False, "residual": True, "frequencies": 9, "compared_with": "dense"},
         "conv": convolutional | {"looks": "mirrored-shifted"},
     }
     content["beyond"] |= BEYOND | {"runs": runs_}
@@ -222,7 +222,7 @@ def test_every_parameter_of_a_run_beyond_the_study_goes_where_it_belongs(tmp_pat
     params = reading.load("beyond", "train", path=path)
     for name, network in {
         "dense": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=True, looks="mirrored"),
-        "bare": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=False, residual=True),
+        "bare": DenseNetwork((81, 82), (0.83, 0.83), (0, 0.84), normalisation=False, residual=True, frequencies=9),
         "conv": ConvolutionalNetwork((91, 92), 0.93, whitening=False, looks="mirrored-shifted"),
     }.items():
         assert runs.trained(params, Run("beyond", name)) == (network, Recipe(**BEYOND))

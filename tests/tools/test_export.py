@@ -24,7 +24,9 @@ from tools import export
 
 NETWORKS: dict[str, Network] = {
     "dense": DenseNetwork((16, 8), (1e-3, 0.0), (0.0, 0.5)),
-    "residual": DenseNetwork((16, 16), (0.0, 0.0), (0.0, 0.0), normalisation=True, residual=True, looks="mirrored"),
+    "residual": DenseNetwork(
+        (16, 16), (0.0, 0.0), (0.0, 0.0), normalisation=True, residual=True, frequencies=6, looks="mirrored"
+    ),
     "averaged": ConvolutionalNetwork((8,), dropout=0.3, looks="mirrored"),
 }
 NAMES = [*"abcdefghi", "猫"]

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,13 @@ TEXT = '{"a": {"seconds": "1", "multiply_adds": 1, "threads": 1}}'
 
 
 @pytest.mark.parametrize("units", [(), (16,), (32, 16, 8)])
-@pytest.mark.parametrize("normalisation", [False, True])
-def test_a_dense_network_multiplies_what_its_layers_do(units: tuple[int, ...], normalisation: bool) -> None:
-    network = replace(uniform(units), normalisation=normalisation)
-    model = dense.build(network.units, network.l2, network.dropout, 7, normalisation=normalisation)
+@pytest.mark.parametrize(("normalisation", "frequencies"), [(False, 0), (True, 0), (True, 9)])
+def test_a_dense_network_multiplies_what_its_layers_do(
+    units: tuple[int, ...], normalisation: bool, frequencies: int
+) -> None:
+    parts: dict[str, Any] = {"normalisation": normalisation, "frequencies": frequencies}
+    network = replace(uniform(units), **parts)
+    model = dense.build(network.units, network.l2, network.dropout, 7, **parts)
     assert work.multiply_adds(network, 7) == cost.multiply_adds(model)
 
 
