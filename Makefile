@@ -63,7 +63,7 @@ tune-worker: .venv/installed  ## train trials of SEARCH for its chief (docs/reci
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m tools.tidy
 
-clean-state: .venv/installed  ## remove the states of runs that this work tree will not continue, with ALL=1 of all
+clean-state: .venv/installed  ## remove the saved states of this work tree's runs, with ALL=1 of all work trees
 	@python -m tools.clean_state
 
 test: .venv/installed  ## run all tests

@@ -108,6 +108,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("places begin at zero", "np.arange(size) + 0.5", "np.arange(size)"),
             ("colours are not transformed", "colours = cosines(channels, channels)", "colours = np.eye(channels)"),
             ("frequencies are trained", "use_bias=False, trainable=False", "use_bias=False"),
+            ("every frequency varies alike", "EPSILON = 0.1", "EPSILON = 1e-3"),
             ("frequencies are not normalised", "center=False, scale=False, momentum=0.9", "trainable=False"),
         ],
     ),

@@ -1,4 +1,4 @@
-"""``make clean-state``: remove the checkpoints of runs that were killed and will not be continued."""
+"""``make clean-state``: remove the checkpoints of runs that were stopped; these then begin anew."""
 
 import os
 

@@ -10,8 +10,7 @@ from tools.times import Time
 START_SECONDS = 8.0
 OTHER_SECONDS = 20.0
 CACHED_SECONDS = 3.0
-# Multiplications a second and thread of an Intel Xeon's core, which count as if they had been measured for so long:
-# short stages, which hardly do anything but start, say little of longer ones.
+# Multiplications a second and thread of an Intel Xeon's core, which count as if they had been measured for so long.
 ASSUMED_SPEED = 40e9
 ASSUMED_SECONDS = 60.0
 
@@ -36,21 +35,28 @@ class Estimate:
     @property
     def speed(self) -> float:
         """Multiplications a second of all timed training stages with as many threads, and of the assumption."""
-        timed = [time for time in self.before.values() if time.multiply_adds and time.threads == self.threads]
-        products = ASSUMED_SECONDS * ASSUMED_SPEED * max(1, self.threads) + sum(
-            time.multiply_adds or 0 for time in timed
-        )
+        timed = [time for time in self.before.values() if time.threads == self.threads and self._tells(time)]
+        products = ASSUMED_SECONDS * self._assumed + sum(time.multiply_adds or 0 for time in timed)
         return products / (ASSUMED_SECONDS + sum(max(0.0, time.seconds - START_SECONDS) for time in timed))
+
+    @property
+    def _assumed(self) -> float:
+        return ASSUMED_SPEED * max(1, self.threads)
+
+    def _tells(self, time: Time) -> bool:
+        """Whether a stage did more than start, as small images do: only then its time says something of others."""
+        return (time.multiply_adds or 0) >= START_SECONDS * self._assumed
 
     def seconds(self, name: str) -> float:
         """What the stage will take: as before, in proportion to its multiplications, or by these and the speed."""
         if name in self.cached:
             return CACHED_SECONDS
         products, before = self.multiply_adds.get(name), self.before.get(name)
-        if before and before.threads == self.threads and bool(products) == bool(before.multiply_adds):
-            fixed = min(START_SECONDS, before.seconds)
-            share = products / before.multiply_adds if products and before.multiply_adds else 1.0
-            return fixed + (before.seconds - fixed) * share
+        if before and before.threads == self.threads:
+            if products == before.multiply_adds:
+                return before.seconds
+            if products and before.multiply_adds and self._tells(before):
+                return START_SECONDS + max(0.0, before.seconds - START_SECONDS) * products / before.multiply_adds
         if not products:
             return OTHER_SECONDS
         return START_SECONDS + products / self.speed
@@ -81,7 +87,8 @@ def duration(
 ) -> float:
     """Seconds until all stages of ``seconds`` have ended, ``jobs`` at a time, the longest chain first.
 
-    ``running`` has the seconds that those which run already still take; others of ``needs`` have ended.
+    ``running`` has the seconds that those which run already still take; others of ``needs`` have ended. Where ``jobs``
+    is 0, because no worker is there, it is what one would take.
     """
     paths = longest_paths(needs, seconds)
     active = [(left, name) for name, left in (running or {}).items()]
@@ -91,7 +98,7 @@ def duration(
     now = 0.0
     while waiting or active:
         ready = sorted((name for name in waiting if not unfinished & set(needs[name])), key=lambda name: -paths[name])
-        for name in ready[: max(0, jobs - len(active))]:
+        for name in ready[: max(0, max(1, jobs) - len(active))]:
             waiting.remove(name)
             heapq.heappush(active, (now + seconds[name], name))
         now, ended = heapq.heappop(active)

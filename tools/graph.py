@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
@@ -101,7 +103,7 @@ class Graph:
             with self.locked():
                 return bool(self._stages[name].changed())
         except LockError as error:
-            raise BusyError(" ".join(str(error).split())) from None
+            raise BusyError(error) from None
 
     def reasons(self, name: str) -> list[str]:
         """Why the stage itself is stale, a phrase each; none where it is not, or only follows another that is.
@@ -112,7 +114,7 @@ class Graph:
             with self.locked():
                 entries = self._stages[name].status().get(name, [])
         except LockError as error:
-            raise BusyError(" ".join(str(error).split())) from None
+            raise BusyError(error) from None
         if entries and not any(out.hash_info for out in self._stages[name].outs):
             return ["has not run yet"]
         return list(dict.fromkeys(phrase for entry in entries for phrase in self._phrases(entry)))
@@ -170,4 +172,9 @@ class Graph:
 
 
 class BusyError(Exception):
-    """Another process of DVC works on the same files."""
+    """Another process of DVC works on the same files; of what DVC says in many lines, which process and which files."""
+
+    def __init__(self, error: LockError) -> None:
+        text = " ".join(str(error).split())
+        found = re.match(r"'(.+?)' is busy, .*?\(PID (\d+)\)", text)
+        super().__init__(f"process {found[2]} uses {os.path.relpath(found[1])}" if found else text)

@@ -30,7 +30,7 @@ def why(graph: Graph) -> dict[str, str]:
         try:
             reasons = graph.reasons(name)
         except BusyError as error:
-            reasons = [f"is being made: {error}"]
+            reasons = [f"has to wait: {error}"]
         # What that stage will write is known without it.
         if _FINGERPRINT in found and _code_changed(_kind(name)):
             reasons.append("its code or libraries changed")

@@ -34,7 +34,9 @@ def run(main: Callable[..., None]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     stage = Path(sys.argv[0]).stem
     if not Path("dvc.yaml").exists():
-        _say(stage, f"this folder has no dvc.yaml; call it from the project's root: cd {shlex.quote(str(ROOT))}")
+        # Several clones may share an environment, which has the code of one of them.
+        root = next((folder for folder in Path.cwd().parents if (folder / "dvc.yaml").exists()), ROOT)
+        _say(stage, f"this folder has no dvc.yaml; call it from the project's root: cd {shlex.quote(str(root))}")
         sys.exit(2)
     parameters = inspect.signature(main).parameters.values()
     expected = [parameter.name.upper() for parameter in parameters]

@@ -5,14 +5,17 @@ import numpy.typing as npt
 
 from pipeline.networks.backend import keras
 
+# Added to each variance: high frequencies, which hardly vary, are not blown up.
+EPSILON = 0.1
+
 
 def layers(count: int, height: int, width: int, channels: int) -> list[keras.layers.Layer]:
     """Layers from images (n, ``height``, ``width``, ``channels``) to their ``count`` lowest frequencies each way.
 
     They give ``count`` * ``count`` * ``channels`` numbers an image, the discrete cosine transform along height, width
     and colour (Ahmed, Natarajan and Rao, 1974), of which low frequencies hold nearly all that differs between images.
-    Each number is then normalised over the batch: they become about equally large, and hardly correlate. Their
-    kernels are fixed; :func:`fix` sets them.
+    Each number is then normalised over the batch, with :data:`EPSILON` added to its variance: low frequencies become
+    about equally large, and all hardly correlate. The kernels are fixed; :func:`fix` sets them.
     """
     kinds = keras.layers
 
@@ -26,7 +29,7 @@ def layers(count: int, height: int, width: int, channels: int) -> list[keras.lay
         product(count, "down"),
         kinds.Flatten(data_format="channels_last", name="flatten"),
         kinds.BatchNormalization(
-            center=False, scale=False, momentum=0.9, epsilon=1e-3, name="frequencies_normalisation"
+            center=False, scale=False, momentum=0.9, epsilon=EPSILON, name="frequencies_normalisation"
         ),
     ]
 

@@ -78,7 +78,7 @@ def train_model(
     title = f"{run.title}, seed {seed}"
     if recipe.precision == "mixed_bfloat16" and not devices.multiplies_bfloat16():
         print(
-            f"warning: {title}: no bfloat16 instructions here; float32 is many times faster for convolutions",
+            f"warning: {title}: this processor has no bfloat16 instructions: float32 is several times as fast",
             file=sys.stderr,
         )
     with (

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_a_command_called_from_a_subfolder_names_the_root(module: str) -> None:
     ended = subprocess.run(words, cwd=ROOT / "metrics", env=environment, capture_output=True, text=True, check=False)
     said = f"{module.rpartition('.')[2]}: this folder has no dvc.yaml; call it from the project's root: cd {ROOT}\n"
     assert (ended.returncode, ended.stderr) == (2, said)
+
+
+def test_of_two_clones_that_share_an_environment_the_one_around_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "dvc.yaml").touch()
+    words, environment = [sys.executable, "-m", "pipeline.fingerprint"], os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(words, cwd=tmp_path / "docs", env=environment, capture_output=True, text=True, check=False)
+    assert ended.stderr.endswith(f"call it from the project's root: cd {tmp_path}\n")
 
 
 def test_an_error_of_the_system_names_its_file() -> None:

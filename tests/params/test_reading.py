@@ -123,6 +123,29 @@ def test_what_exp_run_is_told_changes_one_line(file: Path, edit: str, line: str)
 
 
 @pytest.mark.parametrize(
+    ("edit", "lines"),
+    [
+        ("+scale.architectures.wide=[2048]", ["    wide:", "    - 2048"]),
+        ("+ablation.runs.wide={units: [2048]}", ["    wide:", "      units:", "      - 2048"]),
+        ("+tune.searches.small={factor: 3}", ["    small:", "      factor: 3"]),
+        ("+beyond.runs.wide={units: [2048]}", ["    wide:", "      units:", "      - 2048"]),
+        ("+folds.one={fold: 1}", ["  one:", "    fold: 1"]),
+    ],
+)
+def test_what_exp_run_adds_stands_with_its_like_and_parts_no_section_from_its_comment(
+    file: Path, edit: str, lines: list[str]
+) -> None:
+    before = file.read_text().splitlines()
+    apply_overrides(str(file), [edit])
+    after = file.read_text().splitlines()
+    first = after.index(lines[0])
+    assert after[first : first + len(lines)] == lines
+    assert after[:first] + after[first + len(lines) :] == before
+    above = next(line for line in reversed(after[:first]) if line)
+    assert not above.lstrip().startswith("#")
+
+
+@pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
         ("train.epochs", -1, "greater than or equal to 1"),

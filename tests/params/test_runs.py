@@ -57,11 +57,11 @@ def shipped(rate: float, patience: int | None = None, reduce_lr_patience: int = 
         (
             "beyond",
             "dense-augmented",
-            DenseNetwork((1024,) * 3, (0,) * 3, (0,) * 3, normalisation=True),
+            DenseNetwork((1024,) * 3, (0,) * 3, (0,) * 3, normalisation=True, frequencies=16, looks="mirrored-shifted"),
             Recipe(
-                epochs=40,
+                epochs=60,
                 batch_size=256,
-                precision="mixed_bfloat16",
+                precision="float32",
                 learning_rate=1e-3,
                 weight_decay=0.02,
                 schedule="cosine",
@@ -74,9 +74,9 @@ def shipped(rate: float, patience: int | None = None, reduce_lr_patience: int = 
         (
             "beyond",
             "conv-5min",
-            ConvolutionalNetwork((64, 256, 256)),
+            ConvolutionalNetwork((64, 256, 256), looks="mirrored-shifted"),
             Recipe(
-                epochs=6,
+                epochs=5,
                 batch_size=500,
                 precision="mixed_bfloat16",
                 learning_rate=0.2,
@@ -212,8 +212,9 @@ def test_every_parameter_of_a_run_beyond_the_study_goes_where_it_belongs(tmp_pat
     dense = {"network": "dense", "units": [81, 82], "l2": 0.83, "dropout": 0.84, "dropout_after": [2]}
     convolutional = {"network": "convolutional", "widths": [91, 92], "whitening": False, "dropout": 0.93}
     runs_ = {
-        "dense": dense | {"normalisation": True, "looks": "mirrored"},
-        "bare": dense | {"normalisation": False, "residual": True, "frequencies": 9, "compared_with": "dense"},
+        "dense": dense | {"normalisation": True, "frequencies": 0, "looks": "mirrored"},
+        "bare": dense
+        | {"normalisation": False, "residual": True, "frequencies": 9, "looks": "one", "compared_with": "dense"},
         "conv": convolutional | {"looks": "mirrored-shifted"},
     }
     content["beyond"] |= BEYOND | {"runs": runs_}

@@ -11,7 +11,7 @@ NEEDS = {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"b", "c"}, "e": set()}
 SECONDS = {"a": 1.0, "b": 5.0, "c": 2.0, "d": 1.0, "e": 4.0}
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, 13.0), (2, 7.0), (3, 7.0)])
+@pytest.mark.parametrize(("count", "expected"), [(0, 13.0), (1, 13.0), (2, 7.0), (3, 7.0)])
 def test_what_is_left_is_that_of_so_many_jobs_and_never_less_than_the_longest_chain(
     count: int, expected: float
 ) -> None:
@@ -42,7 +42,15 @@ def test_a_stage_that_never_ran_takes_its_multiplications_at_the_speed_of_all_ot
     assumed = Estimate({"y": 10**13}, 2).seconds("y")
     assert Estimate({"y": 10**13}, 2, {"x": Time(36_000.0, 10**10, 1)}).seconds("y") == assumed
     assert Estimate({"y": 10**13}, 2, {"x": Time(0.0, 10**8, 2)}).seconds("y") == pytest.approx(assumed, rel=0.001)
-    assert Estimate({"y": 10**13}, 2, {"x": Time(45.0, 10**8, 2)}).seconds("y") < 2 * assumed
+    assert Estimate({"y": 10**13}, 2, {"x": Time(45.0, 10**8, 2)}).seconds("y") == assumed
+
+
+def test_times_on_small_images_say_nothing_of_large_ones() -> None:
+    products = {f"digits-{number}": 7 * 10**8 for number in range(18)}
+    before = {name: Time(37.5, number, 2) for name, number in products.items()}
+    assert Estimate(products, 2, before).seconds("digits-0") == 37.5
+    large = dict.fromkeys(products, 10**13)
+    assert Estimate(large, 2, before).seconds("digits-0") == Estimate(large, 2).seconds("digits-0")
 
 
 def test_jobs_are_cores_divided_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
