@@ -156,7 +156,7 @@ def copy_project(folder: Path) -> Project:
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
     project.set_params(**{"fetch.dataset": "digits", "train.seeds": [100], "train.epochs": 3})
-    # Two processes of tests share two cores.
+    # Several processes of tests share two cores.
     project.set_params(**{"train.threads": 1})
     project.keep("scale.architectures", "shallow", "medium")
     project.keep("ablation.runs", "dropout30", "l2-1e-5")

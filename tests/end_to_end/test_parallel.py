@@ -2,6 +2,7 @@
 
 import contextlib
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -240,6 +241,18 @@ def test_a_list_of_files_in_use_that_a_killed_process_cut_short_is_removed(tmp_p
     (toy.folder / ".dvc/tmp/rwlock").write_text('{"wri')
     assert "JSON structure is corrupted" in toy.run("dvc", "repro").stderr
     assert "1 stages ran" in parallel(toy, "1").stdout
+
+
+def test_plan_says_in_a_line_which_process_works_on_the_same_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy = Toy(tmp_path / "toy", {"a": [], "b": []})
+    other = {"pid": os.getppid(), "cmd": "dvc repro"}
+    in_use = {"write": {str(toy.folder / "a.out"): other}, "read": {}}
+    (toy.folder / ".dvc/tmp/rwlock").write_text(json.dumps(in_use))
+    planned = toy.plan(capsys)
+    assert re.search(rf"^a +\d+ s  has to wait: process {os.getppid()} uses a\.out *$", planned, re.MULTILINE), planned
+    assert re.search(r"^b +\d+ s  has not run yet *$", planned, re.MULTILINE)
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
