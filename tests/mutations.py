@@ -40,7 +40,7 @@ EPOCH = "tests/training/test_epoch.py tests/training/test_recipe.py tests/traini
 MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     (
         "pipeline/networks/training_form.py",
-        "tests/networks/test_training_form.py",
+        "tests/networks/test_training_form.py tests/networks/test_frequencies.py",
         [
             ("dropout at another rate", "round(rate * 2**32)", "round(rate * 2**31)"),
             ("dropout with another scale", "1 / (1 - rate)", "1 / rate"),
@@ -50,7 +50,8 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("every layer takes the first rate", "thresholds[self._index]", "thresholds[0]"),
             ("dropout in validation", "        if not training:\n            return inputs\n", ""),
             ("bfloat16 rounds the scale of images", "isinstance(layer, keras.layers.Rescaling) or ", ""),
-            ("bfloat16 rounds the logits", ' or layer.name == "logits"', ""),
+            ("bfloat16 rounds the logits", '(("frequencies", "logits"))', '("frequencies")'),
+            ("bfloat16 rounds frequencies", '(("frequencies", "logits"))', '("logits")'),
             ("bfloat16 is not used", '"float32" if exact else policy', '"float32"'),
             (
                 "penalties are of other weights",
