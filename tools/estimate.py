@@ -90,7 +90,7 @@ def duration(
     ``running`` has the seconds that those which run already still take; others of ``needs`` have ended. Where ``jobs``
     is 0, because no worker is there, it is what one would take.
     """
-    paths = longest_paths(needs, seconds)
+    jobs, paths = max(1, jobs), longest_paths(needs, seconds)
     active = [(left, name) for name, left in (running or {}).items()]
     heapq.heapify(active)
     unfinished = set(seconds) | set(running or {})
@@ -98,7 +98,7 @@ def duration(
     now = 0.0
     while waiting or active:
         ready = sorted((name for name in waiting if not unfinished & set(needs[name])), key=lambda name: -paths[name])
-        for name in ready[: max(0, max(1, jobs) - len(active))]:
+        for name in ready[: max(0, jobs - len(active))]:
             waiting.remove(name)
             heapq.heappush(active, (now + seconds[name], name))
         now, ended = heapq.heappop(active)

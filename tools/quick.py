@@ -62,10 +62,7 @@ def choice(params: reading.Params) -> list[Run]:
 
         if not devices.multiplies_bfloat16():
             beyond = DENSE
-            print(
-                f"quick: {beyond} in the place of {CONVOLUTIONAL}, which takes hours on this processor",
-                flush=True,
-            )
+            print(f"quick: {beyond} in place of {CONVOLUTIONAL}, which takes hours on this processor", flush=True)
     return [runs.find(params, run.group, run.name) for run in (STUDY, beyond)]
 
 

@@ -24,13 +24,13 @@ _CATALOGUE = Path(catalogue.__file__).with_suffix(".yaml")
 
 def multiply_adds(network: Network, classes: int) -> int:
     """Multiplications with addition that one image costs in training, as :mod:`pipeline.networks.cost` counts them."""
+    # Forward, and backward for kernel and input; nobody asks for the gradient of the image, nor for one of a kernel
+    # that is fixed, or of the input of the layer after it.
     if isinstance(network, DenseNetwork):
         inputs, before = _frequencies(network)
         layers = [given * made for given, made in pairwise([inputs, *network.units, classes])]
         return before + 3 * sum(layers) - layers[0]
     layers = _convolutions(network, classes)
-    # Forward, and backward for kernel and input; nobody asks for the gradient of the image, nor for one of a kernel
-    # that is fixed, or of the input of the layer after it.
     total = 3 * sum(layers) - layers[0]
     return total - layers[0] - layers[1] if network.whitening else total
 

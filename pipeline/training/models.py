@@ -1,7 +1,5 @@
 """The Keras model of a network as a run declares it."""
 
-from typing import Any
-
 from pipeline.files.dataset import Split
 from pipeline.networks import convolutional, dense, frequencies
 from pipeline.networks.backend import keras
@@ -18,8 +16,15 @@ def build(network: Network, train: Split, classes: int) -> keras.Model:
         if network.whitening:
             convolutional.whiten(model, train.images)
         return model
-    parts: dict[str, Any] = {name: getattr(network, name) for name in ("normalisation", "residual", "frequencies")}
-    model = dense.build(network.units, network.l2, network.dropout, classes, **parts)
+    model = dense.build(
+        network.units,
+        network.l2,
+        network.dropout,
+        classes,
+        normalisation=network.normalisation,
+        residual=network.residual,
+        frequencies=network.frequencies,
+    )
     if network.frequencies:
         frequencies.fix(model)
     return model

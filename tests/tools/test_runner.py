@@ -136,3 +136,22 @@ def test_names_and_times_stay_whole_in_80_columns() -> None:
     assert " min  epoch 3/50" in first
     assert len(first) <= 80
     assert "starts" in second
+
+
+@dataclass
+class Deserted(Place):
+    """A place whose only worker has died; another comes after some looks."""
+
+    looks: int = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "jobs":
+            return super().__getattribute__(name)
+        self.looks += 1
+        return int(self.looks > 5)
+
+
+def test_where_no_worker_is_left_the_stages_wait_for_one() -> None:
+    place = Deserted(1)
+    assert sorted(run(place, set(DIAMOND)).ran) == sorted(DIAMOND)
+    assert place.looks > 5
