@@ -113,5 +113,5 @@ def convolution(batch: int, side: int, inputs: int, outputs: int, kernel: int, d
 
 
 def _seconds_of_first(work: Callable[[], Any]) -> float:
-    """Of an operation of whose result one number is looked at."""
+    """The time of an operation; one number of its result is read, so that it is computed."""
     return seconds(lambda _: tf.cast(work()[0, 0, 0, 0], tf.float32))

@@ -1,4 +1,4 @@
-"""The test set, which no other stage sees: the models of one group, read back from their files; half a minute.
+"""The test set, which no other stage sees: the models of one group, read back from their files; minutes.
 
 Gives metrics/<group>.json (statistics over seeds) and, beside it, a row per seed, per epoch and per class.
 """
@@ -15,8 +15,8 @@ from pipeline.files import dataset
 from pipeline.files.artefacts import read_json, sha256, write_array, write_csv, write_json
 from pipeline.files.cache import is_cached
 from pipeline.files.errors import UserError
-from pipeline.files.runs import GROUPS_OF_ONE, group_file, leftovers
-from pipeline.networks import saving
+from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file, leftovers
+from pipeline.networks import looks, saving
 from pipeline.params import reading, runs
 from pipeline.params.beyond import ENSEMBLE
 from pipeline.runtime import fingerprints
@@ -39,6 +39,11 @@ def remove_leftovers(paths: list[Path]) -> None:
         print(f"evaluate: removed {path}, which is of no run and seed of params.yaml; DVC's cache keeps it")
 
 
+def joining(params: reading.Params, group: str, trained: list[Run]) -> list[Run]:
+    """Those of ``trained`` that may join the ensemble over runs: none but candidates for the selection."""
+    return [run for run in trained if run not in runs.compared(params)] if group == "beyond" else []
+
+
 def main(group: str) -> None:
     """Score the models of ``group`` on the test images."""
     fingerprints.check("evaluate")
@@ -51,7 +56,7 @@ def main(group: str) -> None:
         raise UserError(f"no run of {group} is trained with all its seeds; 'dvc repro {stage}' trains them")
     if absent:
         print(f"evaluate: left out of {group}, because not trained: {', '.join(absent)}")
-    together = [run for run in trained if run not in runs.compared(params)] if group == "beyond" else []
+    together = joining(params, group, trained)
     devices.prepare(params.train.device, params.train.threads)
     remove_leftovers(leftovers(group, [*declared, *folds], seeds))
     test, names = dataset.load("test"), dataset.class_names()
@@ -60,12 +65,15 @@ def main(group: str) -> None:
         of_run = []
         for seed in seeds:
             model = saving.load(run.model(seed))
-            probabilities = outputs(model, test.images)
+            probabilities, at_one_look, network = outputs(model, test.images), None, looks.network_of(model)
+            if network is not model:
+                at_one_look = outputs(network, test.images)
+                write_array(run.predictions(seed, "one-look"), at_one_look)
             if run in together:
                 write_array(run.predictions(seed, "val"), outputs(model, dataset.load("val").images))
             write_array(run.predictions(seed), probabilities)
             write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, probabilities, MISTAKES)])
-            of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names))
+            of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names, at_one_look))
         summary[run.name] = scored.summarise(of_run, test.labels)
         if own_folds := [fold for fold in validated if fold.name == run.name]:
             summary[run.name]["folds"] = scored.summarise_folds(own_folds, seeds[0])

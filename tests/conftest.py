@@ -163,12 +163,16 @@ def copy_project(folder: Path) -> Project:
     project.keep("tune.searches", "broad", "final")
     project.set_params(**{"tune.max_epochs": 3})
     # As the demo has it.
-    small = {"epochs": 5, "batch_size": 50, "precision": "float32", "looks": "one"}
+    small = {"epochs": 5, "batch_size": 50, "precision": "float32", "looks": "mirrored"}
     small |= {"units": [256, 256], "widths": [8, 16]}
     convolutional = project.params()["beyond"]["runs"]["conv-5min"]
     runs = {"conv-5min": {name: value for name, value in convolutional.items() if name not in small}}
     project.set_params(**{f"beyond.{name}": value for name, value in small.items()}, **{"beyond.runs": runs})
-    folds = {f"l2-1e-5-{fold}": {"group": "ablation", "run": "l2-1e-5", "fold": fold, "of": 2} for fold in (1, 2)}
+    folds = {
+        f"{run}-{fold}": {"group": group, "run": run, "fold": fold, "of": 2}
+        for group, run in (("ablation", "l2-1e-5"), ("beyond", "conv-5min"))
+        for fold in (1, 2)
+    }
     project.set_params(folds=folds)
     project.succeed("git", "init", "--quiet", "--initial-branch", "main")
     project.succeed("git", "config", "user.name", "test")

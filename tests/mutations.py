@@ -122,6 +122,9 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("no opposite channels", "np.hstack([whitened, -whitened])", "np.hstack([whitened, whitened])"),
             ("whitening is trained", "trainable=not whitening", "trainable=True"),
             ("another padding", 'padding="same"', 'padding="valid"'),
+            ("the mean of each four", "layers.MaxPooling2D(", "layers.AveragePooling2D("),
+            ("the mean of all places", "layers.GlobalMaxPooling2D(", "layers.GlobalAveragePooling2D("),
+            ("the normalisation forgets slowly", "momentum=0.6", "momentum=0.9"),
             (
                 "another activation",
                 'layers.Activation("gelu", name=f"{name}_activation")',
@@ -347,7 +350,12 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         [
             ("one run's spread counts for both", "second.std / math.sqrt(second.n)", "first.std / math.sqrt(first.n)"),
             ("equal spreads are assumed", "freedom = _freedom((errors[0] / error) ** 2, *n)", "freedom = sum(n) - 2"),
-            ("the test has one side", "p = 2 * float", "p = float"),
+            ("the test has one side", "abs(difference) / error, freedom)", "abs(difference) / error, freedom) / 2"),
+            (
+                "pairs are two groups",
+                "freedom = differences.std / math.sqrt(differences.n), differences.n - 1",
+                "freedom = differences.std / math.sqrt(differences.n), 4",
+            ),
             ("Bonferroni instead of Holm", "(comparisons - place) * p[name]", "comparisons * p[name]"),
             ("a corrected p may fall", "least = max(least, min(", "least = max(0.0, min("),
             ("the smallest difference assumes equal measured spreads", "_freedom(share, n, n)", "_freedom(0.5, n, n)"),
@@ -418,10 +426,25 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "a run is its first seed in an ensemble",
-                "np.load(run.predictions(seed, split)) for seed in seeds",
-                "np.load(run.predictions(seed, split)) for seed in seeds[:1]",
+                "np.load(run.predictions(seed, of)) for seed in seeds",
+                "np.load(run.predictions(seed, of)) for seed in seeds[:1]",
+            ),
+            (
+                "at one look the scores are those of all looks",
+                "scores(labels, at_one_look.argmax(axis=1))",
+                "scores(labels, predicted)",
             ),
         ],
+    ),
+    (
+        "pipeline/networks/looks.py",
+        "tests/networks/test_looks.py",
+        [("all looks count alike", 'if looks == "mirrored-shifted":', "if True:")],
+    ),
+    (
+        "pipeline/evaluate.py",
+        "tests/evaluation/test_joining.py",
+        [("rows without a part join the ensemble", "if run not in runs.compared(params)]", "]")],
     ),
     (
         "pipeline/search/trials.py",
@@ -480,9 +503,11 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         "pipeline/reporting/parts.py",
         "tests/reporting/test_parts.py",
         [
-            ("the base run less the row", "row.name: (row, base)", "row.name: (base, row)"),
-            ("rows that were not run do not count", "pairs, len(rows)", "pairs, len(pairs)"),
-            ("the rows of all base runs count", "pairs, len(rows)", "pairs, len(results.compared)"),
+            ("the base run less the row", "of_runs(results, row, base)", "of_runs(results, base, row)"),
+            ("rows that were not run do not count", "compared, len(rows)", "compared, len(compared)"),
+            ("the rows of all base runs count", "compared, len(rows)", "compared, len(results.compared)"),
+            ("at one look the models are those of all looks", '"one-look").astype', '"test").astype'),
+            ("at one look is no comparison more", " + (ONE_LOOK in compared)", ""),
         ],
     ),
     (

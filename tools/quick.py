@@ -24,9 +24,7 @@ from pipeline.params import reading, runs
 
 # What the study chose.
 STUDY = Run("ablation", "joint-l2-1e-4-dropout10-rate-1e-4")
-# A convolutional network takes five minutes with bfloat16 instructions; without, an epoch of it takes more.
-CONVOLUTIONAL = Run("beyond", "conv-5min")
-DENSE = Run("beyond", "final-rate-halved")
+BEYOND = Run("beyond", "conv-5min")
 _FILES = ("dvc.yaml", "params.yaml", "requirements.lock", "requirements-gpu.lock", ".dvcignore", ".dvc/config")
 _ARCHIVE = "CIFAR10_ARCHIVE"
 
@@ -53,19 +51,6 @@ def lay_out(params: reading.Params) -> None:
     call("dvc", "cache", "dir", "--local", cache)
 
 
-def choice(params: reading.Params) -> list[Run]:
-    """The runs that are short on this machine. Raises :class:`UserError` where params.yaml lacks one."""
-    beyond = CONVOLUTIONAL
-    if runs.trained(params, runs.find(params, beyond.group, beyond.name))[1].precision == "mixed_bfloat16":
-        # Here, because TensorFlow takes seconds to start.
-        from pipeline.training import devices
-
-        if not devices.multiplies_bfloat16():
-            beyond = DENSE
-            print(f"quick: {beyond} in place of {CONVOLUTIONAL}, which takes hours on this processor", flush=True)
-    return [runs.find(params, run.group, run.name) for run in (STUDY, beyond)]
-
-
 def call(*words: str) -> None:
     """Run a command in quick/ with this terminal. Raises :class:`UserError` where it fails; it has said why."""
     environment = dict(os.environ)
@@ -87,7 +72,7 @@ def main() -> None:
     """Train, evaluate and report; then say how to use the better model."""
     began = time.monotonic()
     params = reading.load(*reading.SECTIONS)
-    chosen = choice(params)
+    chosen = [runs.find(params, run.group, run.name) for run in (STUDY, BEYOND)]
     print(f"quick: {' and '.join(map(str, chosen))}, one seed each, in {QUICK.absolute()}", flush=True)
     lay_out(params)
     seed = params.train.seeds[0]

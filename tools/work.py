@@ -24,8 +24,8 @@ _CATALOGUE = Path(catalogue.__file__).with_suffix(".yaml")
 
 def multiply_adds(network: Network, classes: int) -> int:
     """Multiplications with addition that one image costs in training, as :mod:`pipeline.networks.cost` counts them."""
-    # Forward, and backward for kernel and input; nobody asks for the gradient of the image, nor for one of a kernel
-    # that is fixed, or of the input of the layer after it.
+    # Forward, and backward for kernel and input; but training needs no gradient of the image, of a fixed kernel, or of
+    # the input of the layer after a fixed one.
     if isinstance(network, DenseNetwork):
         inputs, before = _frequencies(network)
         layers = [given * made for given, made in pairwise([inputs, *network.units, classes])]

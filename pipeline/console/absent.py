@@ -10,7 +10,7 @@ def how_to_get(model: Path) -> str:
     """One line on ``model``, which is missing: how it comes here, and what that takes."""
     if not model.absolute().is_relative_to(Path("models").absolute()):
         return f"{model} is missing; allowed: a .keras file of this project"
-    # Here, because who has a model need not wait for it.
+    # Here, because a command that finds its model need not wait for it.
     from dvc.repo import Repo
 
     quick, remote = QUICK / "models/selected.keras", Repo().config["core"].get("remote")

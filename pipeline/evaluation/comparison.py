@@ -20,7 +20,7 @@ QUADRATURE = 200
 
 @dataclass(frozen=True)
 class Comparison:
-    """The mean of the first run less that of the second, by Welch's t-test over ``n`` seeds of each.
+    """The mean of the first run less that of the second, by a t-test over ``n`` seeds of each.
 
     ``over_seeds`` is the 95 % interval of the difference, and ``p`` how often chance alone makes one as large, to
     either side. Both are None where they cannot be computed, and ``problem`` then says why.
@@ -50,6 +50,21 @@ def compare(first: Statistic, second: Statistic) -> Comparison:
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     p = 2 * float(stats.t.sf(abs(difference) / error, freedom))
     return Comparison(difference, n, (difference - reach, difference + reach), p)
+
+
+def compare_paired(differences: Statistic) -> Comparison:
+    """Compare two scores that each seed's model has, by their ``differences`` over seeds: Student's paired t-test."""
+    n = (differences.n, differences.n)
+    if not differences.finite:
+        return Comparison(differences.mean, n, problem="not a number")
+    if differences.n < 2:
+        return Comparison(differences.mean, n, problem="one seed")
+    if not differences.std:
+        return Comparison(differences.mean, n, problem="no spread of the differences")
+    error, freedom = differences.std / math.sqrt(differences.n), differences.n - 1
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(differences.mean) / error, freedom))
+    return Comparison(differences.mean, n, (differences.mean - reach, differences.mean + reach), p)
 
 
 def _freedom(share: float, first: int, second: int) -> float:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from pipeline.evaluation.classification import scores, scores_by_class
 from pipeline.evaluation.ensemble import chosen, decided
 from pipeline.evaluation.statistics import Statistic, over_seeds
 from pipeline.files.artefacts import read_json
-from pipeline.files.runs import Fold, Run
+from pipeline.files.runs import Fold, Predicted, Run
 
 _OF_RUN = ("epochs", "best_epoch", "multiply_adds")
 _CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -24,7 +24,8 @@ class SeedScores:
     """One seed of one run.
 
     ``metrics`` is its metrics.json; ``test`` and ``classes`` are test scores, of all images and by class name;
-    ``probabilities``, float32 (n, classes), are on the test images.
+    ``probabilities``, float32 (n, classes), are on the test images. ``one_look`` are the test scores at one look of a
+    model that averages several.
     """
 
     run: Run
@@ -33,6 +34,7 @@ class SeedScores:
     test: Mapping[str, float]
     classes: Mapping[str, Mapping[str, float]]
     probabilities: npt.NDArray[np.float32]
+    one_look: Mapping[str, float] | None = None
 
 
 def split_by_training(
@@ -59,12 +61,17 @@ def score_seed(
     labels: npt.NDArray[np.uint8],
     probabilities: npt.NDArray[np.float32],
     class_names: Sequence[str],
+    at_one_look: npt.NDArray[np.float32] | None = None,
 ) -> SeedScores:
-    """The scores of ``seed``, whose ``probabilities`` (n, classes) stand against the test images' ``labels`` (n,)."""
+    """The scores of ``seed``, whose ``probabilities`` (n, classes) stand against the test images' ``labels`` (n,).
+
+    ``at_one_look`` (n, classes): the probabilities at one look, of a model that averages several.
+    """
     predicted = probabilities.argmax(axis=1)
     metrics = read_json(run.log(seed) / "metrics.json")
     by_class = scores_by_class(labels, predicted, class_names)
-    return SeedScores(run, seed, metrics, scores(labels, predicted), by_class, probabilities)
+    one_look = None if at_one_look is None else scores(labels, at_one_look.argmax(axis=1))
+    return SeedScores(run, seed, metrics, scores(labels, predicted), by_class, probabilities, one_look)
 
 
 def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dict[str, Any]:
@@ -73,6 +80,7 @@ def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dic
     The ensemble names the class with the highest mean probability over seeds.
     """
     ensemble = scores(labels, decided([seed.probabilities for seed in seeds]))
+    at_one_look = [seed.one_look for seed in seeds if seed.one_look is not None]
     return {
         "n": len(seeds),
         "val": over_seeds([seed.metrics["val"] for seed in seeds]),
@@ -81,6 +89,7 @@ def summarise(seeds: Sequence[SeedScores], labels: npt.NDArray[np.uint8]) -> dic
         **{name: Statistic.of([seed.metrics[name] for seed in seeds]) for name in _OF_RUN},
         "parameters": seeds[0].metrics["parameters"],
         "ensemble": {"test": {name: ensemble[name] for name in ("accuracy", "f1")}},
+        **({"one_look": {"test": over_seeds(at_one_look)}} if at_one_look else {}),
     }
 
 
@@ -101,8 +110,8 @@ def summarise_together(
     Its members are chosen by their probabilities on the validation images, which are read from their files.
     """
 
-    def means(split: Literal["test", "val"]) -> dict[str, npt.NDArray[np.float32]]:
-        return {run.name: np.mean([np.load(run.predictions(seed, split)) for seed in seeds], axis=0) for run in runs}
+    def means(of: Predicted) -> dict[str, npt.NDArray[np.float32]]:
+        return {run.name: np.mean([np.load(run.predictions(seed, of)) for seed in seeds], axis=0) for run in runs}
 
     on_val, on_test = means("val"), means("test")
     members = chosen(val_labels, on_val)

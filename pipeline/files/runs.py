@@ -7,6 +7,8 @@ from typing import Literal
 
 # Their single run bears the group's name and needs no folder of its own.
 GROUPS_OF_ONE = ("baseline", "regularise")
+# The test or the validation images, or the former as a model that averages several looks sees them at one.
+Predicted = Literal["test", "val", "one-look"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Run:
         """The folder of one seed's log: its metrics.json, and every epoch."""
         return Path("logs", self.title, f"seed-{seed}")
 
-    def predictions(self, seed: int, split: Literal["test", "val"] = "test") -> Path:
-        """One seed's class probabilities on the images of ``split``."""
-        suffix = "" if split == "test" else f"-{split}"
+    def predictions(self, seed: int, of: Predicted = "test") -> Path:
+        """One seed's class probabilities."""
+        suffix = "" if of == "test" else f"-{of}"
         return Path("data/predictions", self.title, f"seed-{seed}{suffix}.npy")
 
     def mistakes(self, seed: int) -> Path:

@@ -19,10 +19,15 @@ def averaged(network: keras.Model, looks: str) -> keras.Model:
     if looks == "one":
         return network
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
-    # An average of eight, where the unchanged image counts twice, is the weighted one.
-    seen = [image] if looks == "mirrored" else [image, image, *_shifted(image)]
+    average = _average(network, [image], "unshifted")
+    if looks == "mirrored-shifted":
+        average = keras.layers.Average(name="average")([average, _average(network, _shifted(image), "shifted")])
+    return keras.Model(image, average, name=f"{looks}_{network.name}")
+
+
+def _average(network: keras.Model, seen: list[Any], name: str) -> Any:
     answers = [network(look) for original in seen for look in (original, keras.ops.flip(original, axis=2))]
-    return keras.Model(image, keras.layers.Average(name="average")(answers), name=f"{looks}_{network.name}")
+    return keras.layers.Average(name=f"average_{name}")(answers)
 
 
 def _shifted(image: Any) -> list[Any]:

@@ -1,8 +1,9 @@
 """What lies beyond the study: networks and recipes that a run puts together by itself."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from pipeline.params.kinds import (
     Fraction,
@@ -24,6 +25,14 @@ from pipeline.params.training import HiddenLayersParams
 Looks = Literal["one", "mirrored", "mirrored-shifted"]
 # From 31 by 31 places each block of a convolutional network leaves half of each side: after four, a single place.
 MOST_BLOCKS = 4
+# What a run with a value of the first parameter does not use, so that it may not name it.
+IGNORED = {
+    ("network", "dense"): ("widths", "whitening"),
+    ("network", "convolutional"): ("units", "l2", "dropout_after", "normalisation", "residual", "frequencies"),
+    ("optimiser", "adam"): ("momentum",),
+    ("average_every", 0): ("average_decay",),
+    ("dropout", 0): ("dropout_after",),
+}
 # What metrics/beyond.json has beside its runs.
 ENSEMBLE = "ensemble"
 
@@ -71,11 +80,9 @@ class RecipeParams(ParamSection):
 
 
 class BeyondRunParams(RecipeParams, HiddenLayersParams):
-    """A network and its recipe.
+    """A network and its recipe; :data:`IGNORED` says what a run does not use.
 
-    A dense network ignores ``widths`` and ``whitening``; a convolutional one takes of the rest ``dropout`` and
-    ``looks`` alone. A run that is ``compared_with`` another shows what a part of that one is worth: it is never
-    selected.
+    A run that is ``compared_with`` another shows what a part of that one is worth: it is never selected.
     """
 
     network: Literal["dense", "convolutional"]
@@ -93,7 +100,13 @@ class BeyondParams(BeyondRunParams):
 
     runs: Named[BeyondRunParams]
 
-    complete_runs = model_validator(mode="before")(completed("runs"))
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete_runs(cls, section: Any, validated: ModelWrapValidatorHandler[Self]) -> Self:
+        whole = validated(completed("runs")(section))
+        for name, run in whole.runs.items():
+            _check_used(name, section["runs"][name], run)
+        return whole
 
     @model_validator(mode="after")
     def _compared_with_runs(self) -> "BeyondParams":
@@ -107,3 +120,14 @@ class BeyondParams(BeyondRunParams):
             if run.compared_with is not None and run.compared_with not in allowed:
                 raise ValueError(f"runs.{name}.compared_with is {run.compared_with!r}; allowed: {', '.join(allowed)}")
         return self
+
+
+def _check_used(name: str, own: Mapping[str, Any], whole: BeyondRunParams) -> None:
+    """Raise ValueError where the run ``name`` itself, ``own``, names what ``whole``, all of it, does not use."""
+    for (parameter, value), ignored in IGNORED.items():
+        for other in ignored:
+            if other in own and getattr(whole, parameter) == value:
+                raise ValueError(
+                    f"runs.{name}.{other} is {own[other]}; allowed where {parameter} is {value}: absent, because it "
+                    "would change nothing"
+                )

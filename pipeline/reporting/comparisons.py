@@ -93,28 +93,30 @@ def answers(results: Results, sections: Sequence[StudySection]) -> dict[str, Ans
     """The answers to the declared questions whose runs are both there, from their predictions on the test images."""
     questions = published.questions(results.runs)
     reported = reported_differences(sections, questions) if results.comparable else {}
-    return answered(results, questions, len(published.comparisons()), reported)
+    compared = {question: of_runs(results, *pair) for question, pair in questions.items()}
+    return answered(compared, len(published.comparisons()), reported)
+
+
+def of_runs(results: Results, first: Run, second: Run) -> tuple[Comparison, Interval]:
+    """How two runs differ over seeds, and the 95 % interval of their models' difference over images."""
+    over_seeds = compare(*(results.runs[run].test["accuracy"] for run in (first, second)))
+    shares = [correct(run, results.seeds).mean(axis=0) for run in (first, second)]
+    return over_seeds, image_interval(shares[0] - shares[1])
 
 
 def answered(
-    results: Results, questions: Mapping[str, tuple[Run, Run]], declared: int, reported: Mapping[str, float]
+    compared: Mapping[str, tuple[Comparison, Interval]], declared: int, reported: Mapping[str, float]
 ) -> dict[str, Answer]:
-    """The answers to ``questions`` of two runs each, by Holm's correction for as many ``declared`` ones or more.
+    """The answers to the questions ``compared``, by Holm's correction for as many ``declared`` ones or more.
 
     ``reported`` has the difference that the study reports, where it reports one.
     """
-    compared = {
-        question: compare(results.runs[first].test["accuracy"], results.runs[second].test["accuracy"])
-        for question, (first, second) in questions.items()
-    }
-    computed = {question: comparison.p for question, comparison in compared.items() if comparison.p is not None}
+    computed = {question: comparison.p for question, (comparison, _) in compared.items() if comparison.p is not None}
     corrected = holm(computed, declared)
-    found = {}
-    for question, (first, second) in questions.items():
-        differences = correct(first, results.seeds) - correct(second, results.seeds)
-        known = corrected.get(question), reported.get(question)
-        found[question] = Answer(compared[question], *known, image_interval(differences))
-    return found
+    return {
+        question: Answer(comparison, corrected.get(question), reported.get(question), over_images)
+        for question, (comparison, over_images) in compared.items()
+    }
 
 
 def conclusions(found: Mapping[str, Answer]) -> str:

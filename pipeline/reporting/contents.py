@@ -13,7 +13,7 @@ from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
 from pipeline.files.artefacts import read_array, read_json
 from pipeline.files.errors import UserError
-from pipeline.files.runs import Run
+from pipeline.files.runs import Predicted, Run
 
 _STRICT = ConfigDict(strict=True)
 
@@ -123,13 +123,13 @@ def samples(classes: int, count: int) -> dataset.Split:
 
 
 def class_probabilities(
-    run: Run, seed: int, classes: int | None = None
+    run: Run, seed: int, classes: int | None = None, of: Predicted = "test"
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``.
 
     Raises :class:`UserError` where a file is damaged, or holds something else; ``classes`` None is any number.
     """
-    of_labels, of_seed = Path(f"data/predictions/{run.group}/labels.npy"), run.predictions(seed)
+    of_labels, of_seed = Path(f"data/predictions/{run.group}/labels.npy"), run.predictions(seed, of)
     labels, found = read_array(of_labels), read_array(of_seed)
     _hold(of_labels, run, labels, labels.dtype.kind in "ui" and labels.ndim == 1 and len(labels) > 0, "labels (n,)")
     what = f"finite float probabilities ({len(labels)}, {classes or 'classes'})"

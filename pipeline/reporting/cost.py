@@ -40,9 +40,9 @@ _PLACES = (
 _METHOD = """Multiply-adds of training one seed, forward and backward, in layers with a kernel; no search, no
 validation. A bar is a standard deviation over seeds."""
 
-_OTHERS = """Of the study those accuracies are marked whose runs had no early stopping: how many epochs the others took
-is not reported. Published results are on the official pixels and all 50,000 training images, with several looks at a
-test image averaged; two of their operations are one multiply-add."""
+_OTHERS = """The study's accuracies are marked where its runs had no early stopping: it does not report how many epochs
+the others took. Published results are on the official pixels and all 50,000 training images, the
+convolutional ones with several looks at a test image averaged; two of their operations are one multiply-add."""
 
 
 @dataclass(frozen=True)
@@ -136,22 +136,13 @@ def _name(axes: Any, marks: Sequence[Mark]) -> None:
         taken.append(box)
 
 
-def costs(results: Results) -> str:
-    """What each run's training costs."""
-    rows = [
-        [run.title, f"{result.parameters:,}", f"{result.epochs.mean:.0f}", magnitude(result.multiply_adds.mean)]
-        for run, result in results.runs.items()
-    ]
-    return table(["run", "parameters", "epochs", "multiply-adds"], rows)
-
-
 def texts(results: Results) -> list[str]:
     """The report's paragraphs around the plot."""
-    paragraphs = [_METHOD, "![Test accuracy against training cost](figures/cost.png)", costs(results)]
+    paragraphs = [_METHOD, "![Test accuracy against training cost](figures/cost.png)"]
     if not results.comparable:
         return paragraphs
     rows = [
-        [entry.name, magnitude(entry.multiply_adds), f"{entry.accuracy:.4f}", str(entry.n)]
+        [entry.name, magnitude(entry.multiply_adds), f"{entry.accuracy:.4f}", str(entry.n or "")]
         for entry in published.elsewhere()
     ]
     sources = dict.fromkeys(entry.source for entry in published.elsewhere())

@@ -20,6 +20,13 @@ from pipeline.reporting.results import Results
 
 MODEL = "models/selected.keras"
 
+# What a saved model averages, by the name of its looks.
+_LOOKS = {
+    "mirrored": "the image and its mirror image",
+    "mirrored-shifted": "the image and two copies shifted by a pixel, and the mirror image of each; the unshifted half",
+}
+_MOVED = "- It does not find an object again that has moved by some pixels, as a convolutional network would."
+
 _LOADING = f"""```python
 import keras
 
@@ -33,21 +40,12 @@ def training(network: Network, recipe: Recipe) -> list[list[str]]:
     patience = "no early stopping" if recipe.patience is None else _without_a_lower_loss(recipe.patience)
     return [
         *_network(network),
-        *([["looks at an image", f"{network.looks}, averaged"]] if network.looks != "one" else []),
+        *([["averaged for an answer", _LOOKS[network.looks]]] if network.looks != "one" else []),
         ["optimiser", _optimiser(recipe)],
         ["learning rate", _learning_rate(recipe)],
         *([["augmentation", _augmentation(recipe)]] if _augmentation(recipe) else []),
         *([["label smoothing", f"{recipe.label_smoothing:g}"]] if recipe.label_smoothing else []),
-        *(
-            [
-                [
-                    "averaged weights",
-                    "every " + ("step" if recipe.average_every == 1 else f"{recipe.average_every} steps"),
-                ]
-            ]
-            if recipe.average_every
-            else []
-        ),
+        *([["averaged weights", _averaged_weights(recipe)]] if recipe.average_every else []),
         ["epochs", f"at most {recipe.epochs}"],
         ["patience", patience],
         ["batch size", str(recipe.batch_size)],
@@ -57,8 +55,13 @@ def training(network: Network, recipe: Recipe) -> list[list[str]]:
 
 def _network(network: Network) -> list[list[str]]:
     if isinstance(network, ConvolutionalNetwork):
-        first = "fixed, whitening" if network.whitening else "trained"
-        return [["widths", _by_layer(network.widths)], ["first layer", first], ["dropout", f"{network.dropout:g}"]]
+        kernel = "fixed: it whitens those of the training images" if network.whitening else "trained"
+        return [
+            ["first layer", f"convolution of small patches, {kernel}"],
+            ["widths of the blocks", _by_layer(network.widths)],
+            ["each block", "two convolutions of 3 by 3, each with batch normalisation; after the first, max pooling"],
+            ["dropout", f"{network.dropout:g}"],
+        ]
     rows = [
         ["hidden units", _by_layer(network.units)],
         ["L2", _by_layer(network.l2)],
@@ -71,6 +74,11 @@ def _network(network: Network) -> list[list[str]]:
     if network.residual:
         rows.append(["residual", "each hidden layer as wide as the one before it"])
     return rows
+
+
+def _averaged_weights(recipe: Recipe) -> str:
+    every = "step" if recipe.average_every == 1 else f"{recipe.average_every} steps"
+    return f"moved every {every}, decay {recipe.average_decay:g}"
 
 
 def _optimiser(recipe: Recipe) -> str:
@@ -167,7 +175,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         "\n".join(
             [
                 f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images, most on {worst}.",
-                *([] if convolves else ["- It knows no pixel's neighbours: an object moved by some is another input."]),
+                *([] if convolves else [_MOVED]),
                 "- It always names one of its classes, whatever the image shows.",
                 "- Test scores hold for images of the same source; how it does on others was not measured.",
             ]

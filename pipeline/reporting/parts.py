@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
-from pipeline.evaluation.comparison import SIGNIFICANCE
+import numpy as np
+
+from pipeline.evaluation.comparison import SIGNIFICANCE, Comparison, compare_paired
+from pipeline.evaluation.intervals import Interval, image_interval
+from pipeline.evaluation.statistics import Statistic
 from pipeline.files.runs import Run
 from pipeline.reporting.comparisons import (
     BETTER,
@@ -13,13 +17,22 @@ from pipeline.reporting.comparisons import (
     Answer,
     answered,
     comparison_table,
+    of_runs,
 )
-from pipeline.reporting.results import Results
+from pipeline.reporting.results import Results, correct
 
 # By base run, and then by the name of the run that is compared with it.
 Parts = Mapping[Run, Mapping[str, Answer]]
 
-_METHOD = METHOD.format(order="the row less the base run", declared="all rows of a base run, run or not")
+# The row of a base run whose models average several looks at an image: the same models at one.
+ONE_LOOK = "at one look"
+
+_METHOD = METHOD.format(
+    order="the row less the base run", declared="all rows of a base run, those not yet trained included"
+)
+
+_PAIRED = f"""The row "{ONE_LOOK}" is of the base run's own models, which then see each test image once, unchanged.
+Here seeds are paired: the test is Student's on the differences of each model from itself."""
 
 _VERDICTS = f"""{WORSE}, {BETTER}: Holm's p is below {SIGNIFICANCE}, so the row is told apart from the base run.
 {NOT_TOLD_APART}: these seeds cannot tell, which does not say that the part is worth nothing. No row is selected."""
@@ -30,15 +43,22 @@ def answers(results: Results) -> Parts:
     found = {}
     for base in dict.fromkeys(results.compared.values()):
         rows = _rows(results, base)
-        pairs = {row.name: (row, base) for row in rows if {row, base} <= results.runs.keys()}
-        found[base] = answered(results, pairs, len(rows), reported={})
+        compared = {row.name: of_runs(results, row, base) for row in rows if {row, base} <= results.runs.keys()}
+        if base in results.runs and results.runs[base].one_look is not None:
+            compared[ONE_LOOK] = _at_one_look(results, base)
+        found[base] = answered(compared, len(rows) + (ONE_LOOK in compared), reported={})
     return found
+
+
+def _at_one_look(results: Results, base: Run) -> tuple[Comparison, Interval]:
+    differences = correct(base, results.seeds, "one-look").astype(np.float64) - correct(base, results.seeds)
+    return compare_paired(Statistic.of(differences.mean(axis=1))), image_interval(differences.mean(axis=0))
 
 
 def by_question(parts: Parts) -> dict[str, Answer]:
     """The answers as metrics/comparisons.json has them, beside those to the declared questions."""
     return {
-        f"{base.group}/{name} better than {base}?": answer
+        f"{base} better {name}?" if name == ONE_LOOK else f"{base.group}/{name} better than {base}?": answer
         for base, rows in parts.items()
         for name, answer in rows.items()
     }
@@ -53,6 +73,8 @@ def texts(results: Results, parts: Parts) -> list[str]:
             paragraphs.append(f"Base run: test accuracy {results.runs[base].test['accuracy']}.")
         if rows:
             paragraphs.append(comparison_table(rows, MEASURED, what="row"))
+        if ONE_LOOK in rows:
+            paragraphs.append(_PAIRED)
         absent = [run.name for run in (base, *_rows(results, base)) if run not in results.runs]
         if absent:
             paragraphs.append(f"Not run yet: {', '.join(absent)}.")

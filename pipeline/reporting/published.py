@@ -39,11 +39,11 @@ class StudySection:
 
 @dataclass(frozen=True)
 class Published:
-    """A result of others: mean test accuracy over ``n`` models, and the multiply-adds of one training."""
+    """A result of others: mean test accuracy over ``n`` models (None: not said), and multiply-adds of one training."""
 
     name: str
     accuracy: float
-    n: int
+    n: int | None
     multiply_adds: float
     source: str
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
 from pipeline.files.artefacts import Entry, read_csv, read_json
 from pipeline.files.errors import UserError
-from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
+from pipeline.files.runs import GROUPS_OF_ONE, Predicted, Run, group_file
 from pipeline.params.beyond import ENSEMBLE
 from pipeline.params.reading import Params
 from pipeline.params.runs import SECTION_OF, compared, declared
@@ -38,7 +38,8 @@ class RunResult:
 
     ``multiply_adds`` are those of training one seed. ``ensemble`` are test scores of all seeds together, ``classes``
     are test scores by class name; ``val_accuracies``, ``test_accuracies`` and ``curves`` are by seed, the last a value
-    per epoch of each of :data:`CURVES`. ``folds`` is the validation accuracy over the folds of a run that has some.
+    per epoch of each of :data:`CURVES`. ``folds`` is the validation accuracy over the folds of a run that has some,
+    ``one_look`` are the test scores at one look of one whose models average several.
     """
 
     parameters: int
@@ -53,6 +54,7 @@ class RunResult:
     curves: Mapping[int, Mapping[str, Sequence[float]]]
     search: SearchResult | None = None
     folds: Statistic | None = None
+    one_look: Statistics | None = None
 
     @property
     def best_seed(self) -> int:
@@ -178,8 +180,8 @@ def _check_seeds(run: Run, n: int, tables: Mapping[str, Sequence[Mapping[str, st
 def _run_result(run: Run, entry: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, str]]]) -> RunResult:
     n = entry["n"]
 
-    def statistics(part: str) -> Statistics:
-        return Entry(group_file(run.group), {k: Statistic.from_json(value, n) for k, value in entry[part].items()})
+    def statistics(part: Mapping[str, Any]) -> Statistics:
+        return Entry(group_file(run.group), {k: Statistic.from_json(value, n) for k, value in part.items()})
 
     classes: dict[str, list[dict[str, float]]] = {}
     for row in tables["classes"]:
@@ -190,13 +192,13 @@ def _run_result(run: Run, entry: Mapping[str, Any], tables: Mapping[str, Sequenc
         of_seed = curves.setdefault(int(row["seed"]), {curve: [] for curve in CURVES})
         for curve in CURVES:
             of_seed[curve].append(float(row[curve]))
-    search, folds = entry.get("search"), entry.get("folds")
+    search, folds, one_look = (entry.get(name) for name in ("search", "folds", "one_look"))
     return RunResult(
         parameters=entry["parameters"],
         multiply_adds=Statistic.from_json(entry["multiply_adds"], n),
         epochs=Statistic.from_json(entry["epochs"], n),
-        val=statistics("val"),
-        test=statistics("test"),
+        val=statistics(entry["val"]),
+        test=statistics(entry["test"]),
         ensemble=entry["ensemble"]["test"],
         classes={name: Entry(group_file(run.group, "classes"), over_seeds(scores)) for name, scores in classes.items()},
         val_accuracies={int(row["seed"]): float(row["val_accuracy"]) for row in tables["seeds"]},
@@ -204,11 +206,12 @@ def _run_result(run: Run, entry: Mapping[str, Any], tables: Mapping[str, Sequenc
         curves=curves,
         search=None if search is None else _search_result(search),
         folds=None if folds is None else Statistic.from_json(folds["accuracy"], folds["accuracy"]["n"]),
+        one_look=None if one_look is None else statistics(one_look["test"]),
     )
 
 
 def _check(run: Run, result: RunResult) -> None:
-    parts = {"val": result.val, "test": result.test, "the run's": _of_run(result)}
+    parts = {"val": result.val, "test": result.test, "one_look": result.one_look or {}, "the run's": _of_run(result)}
     for kind, named in (("", parts), ("classes", result.classes)):
         for part, scores in named.items():
             for name, score in scores.items():
@@ -251,9 +254,7 @@ def check_predictions(results: Results, classes: int) -> None:
                 raise UserError(f"data/predictions/{run.group}/labels.npy differs from another group's; {again}")
 
 
-def correct(run: Run, seeds: Sequence[int]) -> npt.NDArray[np.float64]:
-    """For each test image, (n,), the share of ``seeds`` whose models name it correctly."""
-    pairs = (predictions(run, seed) for seed in seeds)
-    right = np.stack([probabilities.argmax(axis=1) == labels for labels, probabilities in pairs])
-    share: npt.NDArray[np.float64] = right.mean(axis=0, dtype=np.float64)
-    return share
+def correct(run: Run, seeds: Sequence[int], of: Predicted = "test") -> npt.NDArray[np.bool_]:
+    """Whether the model of each of ``seeds`` names each test image correctly, (seeds, n)."""
+    pairs = (contents.class_probabilities(run, seed, of=of) for seed in seeds)
+    return np.stack([probabilities.argmax(axis=1) == labels for labels, probabilities in pairs])

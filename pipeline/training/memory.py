@@ -91,12 +91,20 @@ def counts(network: Network, classes: int) -> tuple[int, int]:
 
 
 def _dense(network: DenseNetwork, classes: int) -> tuple[int, int]:
-    before = IMAGE_SHAPE[0] * IMAGE_SHAPE[1] * IMAGE_SHAPE[2]
+    height, width, channels = IMAGE_SHAPE
+    before = height * width * channels
     weights, values = 0, before
-    for width, dropout in zip(network.units, network.dropout, strict=True):
-        weights += before * width + (4 if network.normalisation else 1) * width
-        values += width * (1 + 2 * network.normalisation + (dropout > 0))
-        before = width
+    if network.frequencies:
+        across, before = network.frequencies * channels, network.frequencies**2 * channels
+        # Two fixed kernels, and of the normalisation a mean and a variance each.
+        weights += width * channels * across + height * network.frequencies + 2 * before
+        # Across, the same turned, down, and normalised.
+        values += 2 * height * across + 2 * before
+    for number, (units, dropout) in enumerate(zip(network.units, network.dropout, strict=True)):
+        added = network.residual and number > 0 and units == before
+        weights += before * units + (4 if network.normalisation else 1) * units
+        values += units * (1 + 2 * network.normalisation + (dropout > 0) + added)
+        before = units
     return weights + (before + 1) * classes, values + classes
 
 

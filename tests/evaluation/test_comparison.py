@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.evaluation.comparison import Comparison, compare, holm, smallest_difference
+from pipeline.evaluation.comparison import Comparison, compare, compare_paired, holm, smallest_difference
 from pipeline.evaluation.statistics import Statistic
 
 # Study A's L2 1e-5 and, with a much smaller spread, L2 1e-4.
@@ -72,6 +72,29 @@ def test_seeds_are_not_paired() -> None:
     assert paired == compare(Statistic.of([0.54, 0.50, 0.52]), Statistic.of([0.49, 0.51, 0.53]))
     # Paired, the difference is 0.01 without any spread.
     assert paired.p == pytest.approx(0.5734, abs=1e-4)
+
+
+def test_paired_interval_and_p_are_scipys() -> None:
+    differences = [first - second for first, second in zip(FIRST, SECOND, strict=True)]
+    theirs = stats.ttest_rel(FIRST, SECOND)
+    ours = compare_paired(Statistic.of(differences))
+    assert ours.difference == pytest.approx(np.mean(differences))
+    assert ours.p == pytest.approx(theirs.pvalue)
+    assert ours.over_seeds == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert (ours.n, ours.problem) == ((3, 3), None)
+
+
+@pytest.mark.parametrize(
+    ("differences", "problem"),
+    [
+        (Statistic(0.1, 1), "one seed"),
+        (Statistic(0.1, 3, 0.0), "no spread of the differences"),
+        (Statistic(float("nan"), 3, 0.1), "not a number"),
+    ],
+)
+def test_pairs_without_a_spread_are_named_and_are_no_nan(differences: Statistic, problem: str) -> None:
+    ours = compare_paired(differences)
+    assert ours == Comparison(ours.difference, (differences.n, differences.n), None, None, problem)
 
 
 def test_the_test_keeps_its_promise_where_nothing_differs() -> None:

@@ -97,6 +97,21 @@ def test_a_seed_is_scored_by_its_most_probable_classes(seeds: list[SeedScores]) 
     assert first.test["f1"] == pytest.approx((2 * 0.8 + 1) / 4)
 
 
+def test_models_that_average_looks_are_scored_at_one_look_too(seeds: list[SeedScores]) -> None:
+    assert (seeds[0].one_look, "one_look" in group.summarise(seeds, LABELS)) == (None, False)
+    # Right of all images and of the first alone.
+    at_one_look = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
+    both = [
+        group.score_seed(RUN, seed, LABELS, probabilities(seed), NAMES, found)
+        for seed, found in zip(METRICS, at_one_look, strict=False)
+    ]
+    assert [seed.test for seed in both] == [seed.test for seed in seeds[:2]]
+    found = group.summarise(both, LABELS)["one_look"]["test"]
+    assert (found["accuracy"].mean, found["accuracy"].n) == (0.625, 2)
+    assert found["accuracy"].std == pytest.approx(0.375 * 2**0.5)
+    assert set(found) == set(group.summarise(both, LABELS)["test"])
+
+
 def test_mean_and_deviation_over_seeds_are_those_computed_by_hand(seeds: list[SeedScores]) -> None:
     found = group.summarise(seeds, LABELS)
     assert set(found) == {

@@ -1,4 +1,6 @@
 import numpy as np
+import numpy.typing as npt
+from scipy.special import erf
 
 from pipeline.networks import convolutional
 from pipeline.networks.backend import keras
@@ -27,6 +29,54 @@ def test_a_block_convolves_halves_and_normalises() -> None:
     assert model.get_layer("dropout").rate == 0.25
     assert not model.get_layer("patches").trainable
     assert convolutional.build((8,), 0.0, False, 7).get_layer("patches").trainable
+
+
+def convolved(values: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Images (n, height, width, channels) by a kernel (size, size, channels, others), without a border."""
+    size = len(kernel)
+    height, width = (side - size + 1 for side in values.shape[1:3])
+    parts = [
+        values[:, down : down + height, right : right + width] @ kernel[down, right]
+        for down in range(size)
+        for right in range(size)
+    ]
+    result: npt.NDArray[np.float64] = np.sum(parts, axis=0)
+    return result
+
+
+def gelu(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = values * (1 + erf(values / np.sqrt(2))) / 2
+    return result
+
+
+def test_probabilities_are_those_computed_by_numpy() -> None:
+    model = convolutional.build((5, 6), 0.5, False, 7)
+    random = np.random.default_rng(1)
+    weights = [random.normal(0, 0.5, weight.shape) for weight in model.weights]
+    for place, weight in enumerate(model.weights):
+        if weight.path.endswith("moving_variance"):
+            weights[place] = random.uniform(0.5, 2, weight.shape)
+    model.set_weights(weights)
+    by_path = {variable.path: value for variable, value in zip(model.weights, weights, strict=True)}
+    values = gelu(convolved(IMAGES[:3] / 255, by_path["patches/kernel"]) + by_path["patches/bias"])
+    for name in ("block_1_first", "block_1_second", "block_2_first", "block_2_second"):
+        values = convolved(np.pad(values, [(0, 0), (1, 1), (1, 1), (0, 0)]), by_path[f"{name}/kernel"])
+        if name.endswith("first"):
+            side = values.shape[1] // 2
+            values = values[:, : 2 * side, : 2 * side].reshape(3, side, 2, side, 2, -1).max(axis=(2, 4))
+        mean, variance, offset = (
+            by_path[f"{name}_normalisation/{part}"] for part in ("moving_mean", "moving_variance", "beta")
+        )
+        values = gelu((values - mean) / np.sqrt(variance + 1e-5) + offset)
+    logits = values.max(axis=(1, 2)) @ by_path["logits/kernel"] + by_path["logits/bias"]
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(model(IMAGES[:3], training=False), powers / powers.sum(1, keepdims=True), atol=1e-4)
+
+
+def test_the_normalisation_forgets_as_published() -> None:
+    model = convolutional.build((5,), 0.0, True, 7)
+    kinds = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert [layer.momentum for layer in kinds] == [0.6, 0.6]
 
 
 def test_whitened_patches_are_white_and_come_with_their_opposites() -> None:

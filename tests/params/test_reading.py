@@ -418,6 +418,37 @@ def test_a_section_that_was_not_asked_for_is_not_there(file: Path, slip: bool) -
 
 
 @pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (
+            {"network": "convolutional", "l2": 1e-4},
+            "l2 is 0.0001; allowed where network is convolutional: absent, because it would change nothing",
+        ),
+        ({"widths": [8]}, "widths is [8]; allowed where network is dense: absent, because it would change nothing"),
+        (
+            {"optimiser": "adam", "momentum": 0.9},
+            "momentum is 0.9; allowed where optimiser is adam: absent, because it would change nothing",
+        ),
+        (
+            {"average_decay": 0.9},
+            "average_decay is 0.9; allowed where average_every is 0: absent, because it would change nothing",
+        ),
+    ],
+)
+def test_a_run_names_nothing_that_it_does_not_use(file: Path, run: dict[str, Any], message: str) -> None:
+    change(file, "beyond.runs", {"own": run})
+    with pytest.raises(UserError) as caught:
+        reading.load("beyond", path=file)
+    assert str(caught.value) == f"{file}: beyond.runs.own.{message}"
+
+
+def test_a_run_may_name_what_another_value_makes_it_use(file: Path) -> None:
+    used = {"optimiser": "sgd", "momentum": 0.5, "average_every": 2, "average_decay": 0.9}
+    change(file, "beyond.runs", {"own": used})
+    assert reading.load("beyond", path=file).beyond.runs["own"].momentum == 0.5
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"schedule": "constant"}, "warm_up is 0.1; allowed where schedule is constant: 0"),

@@ -74,11 +74,11 @@ def shipped(rate: float, patience: int | None = None, reduce_lr_patience: int = 
         (
             "beyond",
             "conv-5min",
-            ConvolutionalNetwork((64, 256, 256), looks="mirrored-shifted"),
+            ConvolutionalNetwork((32, 64, 64), looks="mirrored-shifted"),
             Recipe(
-                epochs=5,
+                epochs=6,
                 batch_size=500,
-                precision="mixed_bfloat16",
+                precision="float32",
                 learning_rate=0.2,
                 optimiser="sgd",
                 momentum=0.85,

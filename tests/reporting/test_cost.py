@@ -79,8 +79,13 @@ def test_two_published_operations_are_one_multiply_add() -> None:
     assert [entry.multiply_adds for entry in entries] == [entry["operations"] / 2 for entry in written]
     known = {entry.name: (entry.accuracy, entry.n, entry.multiply_adds) for entry in entries}
     assert known["airbench94"] == (0.9401, 1000, 1.8e14)
-    assert set(known) == {"airbench93", "airbench94", "airbench94, Muon", "airbench95"}
-    assert all("Jordan" in entry.source for entry in entries)
+    convolutional = {"airbench93", "airbench94", "airbench94, Muon", "airbench95"}
+    assert {entry.name for entry in entries if "Jordan" in entry.source} == convolutional
+    dense = {entry.name: entry for entry in entries if "Neyshabur" in entry.source}
+    assert set(known) == convolutional | dense.keys()
+    for epochs, entry in zip((400, 4000), dense.values(), strict=True):
+        # Forward, and backward for the weights and the values.
+        assert entry.multiply_adds == pytest.approx(3 * 256e6 * 50_000 * epochs, rel=1e-2)
 
 
 def test_the_report_names_what_others_published_only_beside_their_images(results: Results) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.files.artefacts import read_json, write_json
+from pipeline.evaluation.statistics import Statistic
+from pipeline.files.artefacts import read_json, write_array, write_json
 from pipeline.files.runs import Run
 from pipeline.reporting import parts
 from pipeline.reporting.comparisons import BETTER, NOT_TOLD_APART, WORSE
@@ -63,6 +64,34 @@ def test_each_row_differs_from_its_base_run_by_welchs_test_and_holms_correction(
     assert corrected["narrow"] == pytest.approx(p["narrow"])
     verdicts = {name: answer.verdict for name, answer in found[BASE].items()}
     assert verdicts == {"no-flips": WORSE, "one-look": NOT_TOLD_APART, "cutout": BETTER}
+
+
+def test_the_same_models_at_one_look_are_compared_in_pairs(results: Results) -> None:
+    right = {
+        100: [1, 1, 1, 1, 1, 1, 0, 0, 0, 0],
+        101: [1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
+        102: [1, 0, 1, 1, 1, 0, 0, 0, 0, 0],
+    }
+    # Of the base run's own models the first seven images are right.
+    shares = {seed: float(np.mean(values)) - 0.7 for seed, values in right.items()}
+    for seed, values in right.items():
+        write_array(BASE.predictions(seed, "one-look"), np.stack([values, 1 - np.array(values)], 1).astype(np.float32))
+    one_look = {"accuracy": Statistic.of([0.7 + share for share in shares.values()])}
+    looks = replace(results, runs={**results.runs, BASE: replace(results.runs[BASE], one_look=one_look)})
+    before, found = parts.answers(results)[BASE], parts.answers(looks)[BASE]
+    answer = found["at one look"]
+    theirs = stats.ttest_1samp(list(shares.values()), 0)
+    assert answer.comparison.p == pytest.approx(theirs.pvalue)
+    assert answer.comparison.n == (3, 3)
+    assert answer.comparison.difference == pytest.approx(np.mean(list(shares.values())))
+    assert answer.over_images[0] < answer.comparison.difference < answer.over_images[1]
+    # It is one comparison more.
+    least = min(before, key=lambda name: before[name].comparison.p or 1)
+    assert found[least].holm_p == pytest.approx(5 * (before[least].comparison.p or 0))
+    text = "\n\n".join(parts.texts(looks, parts.answers(looks)))
+    assert cells(text, "at one look")[0] == f"{np.mean(list(shares.values())):+.4f}"
+    assert text.count("Here seeds are paired") == 1
+    assert "beyond/base better at one look?" in parts.by_question(parts.answers(looks))
 
 
 def test_the_report_has_a_table_of_each_base_run_and_names_what_was_not_run(results: Results) -> None:

@@ -96,7 +96,9 @@ def test_the_report_is_whole_or_not_there(evaluated: None) -> None:
         path.write_bytes(whole)
     report.main()
     assert "Data: digits" in Path("metrics/report.md").read_text()
-    assert "# Model card: tune/final" in Path("metrics/model_card.md").read_text()
+    card = Path("metrics/model_card.md").read_text()
+    assert "# Model card: tune/final" in card
+    assert "moved by some pixels" in card
     assert Path("metrics/figures/search_final.png").exists()
 
 
@@ -164,9 +166,33 @@ def test_the_best_by_test_is_named_only_where_it_is_another_run(best: str, drawn
         write("scale", {"shallow": complete(0.5) | {"test": scores}}, "shallow")
     report.main()
     page, _ = pages()
-    assert "By validation tune/final is selected (test 0.6000 ± 0.0100)" in page
-    named = "the best by test would be scale/shallow (test 0.8750 ± 0.0100)"
-    assert (named in page) == ("best by test" in page) == (best == "shallow")
+    assert "tune/final is the best by validation (test 0.6000 ± 0.0100), and " in page
+    named = "and scale/shallow by test (test 0.8750 ± 0.0100)."
+    assert (named in page) == ("and by test too." not in page) == (best == "shallow")
+
+
+def test_a_run_beyond_the_study_is_selected_and_says_nothing_of_the_studys_choice(evaluated: None) -> None:
+    write_json(Path("metrics/dataset.json"), {"dataset": "cifar10", "lossless": True, "content_sha256": "0"})
+    run = Run("beyond", "conv-5min")
+    write("beyond", {run.name: complete(0.9)}, run.name)
+    write_array(Path("data/predictions/beyond/labels.npy"), np.array([0, 0, 0, 1], np.uint8))
+    for seed in (100, 101):
+        write_array(run.predictions(seed), np.tile(np.array([0.75, 0.25], np.float32), (4, 1)))
+        write_array(run.mistakes(seed), np.zeros((1, 32, 32, 3), np.uint8))
+        run.model(seed).parent.mkdir(parents=True, exist_ok=True)
+        run.model(seed).write_text(str(run))
+    report.main()
+    page, card = pages()
+    assert "Selected: **beyond/conv-5min**" in page
+    assert "**tune/final**" in page
+    assert "tune/final is the best by validation (test 0.6000 ± 0.0100), and by test too." in page
+    assert (Path("models/selected.keras").read_text(), Path("models/selected-study.keras").read_text()) == (
+        "beyond/conv-5min",
+        "tune/final",
+    )
+    assert "A convolutional network" in card
+    assert "| first layer " in card
+    assert "moved by some pixels" not in card
 
 
 def test_the_pages_can_be_read_on_a_git_host_and_come_out_alike(evaluated: None) -> None:

@@ -17,17 +17,23 @@ from tests.training.examples import TRAIN, recipe
 
 DENSE = DenseNetwork((48, 24), (0.0, 0.0), (0.0, 0.5))
 NORMALISED = DenseNetwork((48, 24), (0.0, 0.0), (0.0, 0.5), normalisation=True)
+# As wide as what the first hidden layer sees, which is added to nothing.
+FREQUENCIES = DenseNetwork((75, 75, 24), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), residual=True, frequencies=5)
+RESIDUAL = DenseNetwork((48, 48, 24), (0.0, 0.0, 0.0), (0.0, 0.5, 0.0), residual=True)
 HUGE = DenseNetwork((100_000_000,), (0.0,), (0.0,))
 
 
 @pytest.mark.parametrize(
     "network",
-    [DenseNetwork(), DENSE, NORMALISED, ConvolutionalNetwork((8, 16), 0.5), ConvolutionalNetwork((8, 4, 4, 4))],
+    [
+        *(DenseNetwork(), DENSE, NORMALISED, RESIDUAL, FREQUENCIES),
+        *(ConvolutionalNetwork((8, 16), 0.5), ConvolutionalNetwork((8, 4, 4, 4))),
+    ],
     ids=str,
 )
 def test_weights_and_values_are_those_of_the_model(network: Network) -> None:
     model = build(network, TRAIN, 10)
-    idle = ("InputLayer", "Flatten", "Softmax")
+    idle = ("InputLayer", "Flatten", "Reshape", "Softmax")
     layers = [layer for layer in model.layers if type(layer).__name__ not in idle]
     assert memory.counts(network, 10) == (
         model.count_params(),

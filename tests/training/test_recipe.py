@@ -1,5 +1,6 @@
 """Each part of a recipe in a whole epoch, against Keras' own training or numpy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.networks import convolutional
 from pipeline.networks.backend import keras
 from pipeline.networks.randomness import Purpose, generator
 from pipeline.params.runs import DenseNetwork
-from pipeline.training import augmentation
+from pipeline.training import augmentation, models
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
 from tests.training.examples import TRAIN, VAL, build, compiled_epoch, recipe
 
@@ -29,16 +30,24 @@ def order(epoch: int, images: Split, seed: int = 100) -> npt.NDArray[np.int64]:
     return generator(seed, Purpose.ORDER, epoch).permutation(len(images.labels))
 
 
-def test_a_convolutional_network_trains_as_by_keras_fit_moving_averages_too() -> None:
+def dense_model() -> keras.Model:
+    network = DenseNetwork((48, 48), (0.0, 0.0), (0.0, 0.0), normalisation=True, residual=True, frequencies=4)
+    model = models.build(network, WHOLE, 10)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("made", [convolutional_model, dense_model])
+def test_a_network_trains_as_by_keras_fit_moving_averages_too(made: Callable[[], keras.Model]) -> None:
     """Batch normalisation, Nesterov momentum, decay, smoothed labels and a rate that falls step by step."""
     parts: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.85, "weight_decay": 0.1, "label_smoothing": 0.2}
     own = recipe(3, 0.01, schedule="linear", warm_up=0.2, final_rate=0.1, **parts)
-    ours, theirs = convolutional_model(), convolutional_model()
+    ours, theirs = made(), made()
     epoch = CompiledEpoch(ours, DeviceDataset(WHOLE), DeviceDataset(VAL), own)
     epoch.begin(100)
     theirs.set_weights(ours.get_weights())
     optimiser = keras.optimizers.SGD(0.01, momentum=0.85, nesterov=True, weight_decay=0.1)
-    optimiser.exclude_from_weight_decay(var_names=["bias", "beta"])
+    optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     theirs.compile(optimiser, keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
     one_hot, steps = np.eye(10, dtype=np.float32)[WHOLE.labels], 30
     for number in range(3):
@@ -52,7 +61,9 @@ def test_a_convolutional_network_trains_as_by_keras_fit_moving_averages_too() ->
             theirs.reset_metrics()
         assert progress.losses == pytest.approx(losses, rel=1e-3)
     names = [variable.path for variable in ours.weights]
-    assert sum("moving" in name for name in names) == 8
+    assert sum("moving" in name for name in names) == 2 * sum(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in ours.layers
+    )
     for name, mine, other in zip(names, epoch.weights, theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-4, err_msg=name)
     theirs.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
