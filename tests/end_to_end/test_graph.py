@@ -17,7 +17,7 @@ from tests.conftest import Project
 STAGES = {
     *("fingerprint", "fetch", "preprocess", "baseline@100", "scale@shallow-100", "scale@medium-100", "regularise@100"),
     *("ablation@l2-1e-5-100", "folds@l2-1e-5-1", "folds@l2-1e-5-2", "tune@final", "winner@final-100"),
-    *("beyond@conv-5min-100", "report"),
+    *("beyond@conv-5min-100", "folds@conv-5min-1", "folds@conv-5min-2", "report"),
     *(f"evaluate@{group}" for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
 }
 

@@ -36,7 +36,7 @@ def test_two_models_are_trained_reported_and_used_and_count_for_the_whole(projec
     assert stages_run(output) == {"fingerprint", "fetch", "preprocess", *TRAINED}
     for line in (
         "evaluate: left out of ablation, because not trained: l2-1e-5, folds of l2-1e-5",
-        "evaluate: left out of beyond, because not trained: dense, without",
+        "evaluate: left out of beyond, because not trained: dense, without, folds of conv-5min",
         "Not run yet: baseline, scale (2 runs), regularise, ablation (1 run), tune (2 runs), beyond (2 runs).",
     ):
         assert line in output.splitlines()

@@ -38,7 +38,12 @@ CHANGES: list[tuple[str, object, object, set[str]]] = [
         1e-5,
         {"ablation@l2-1e-5-100", "folds@l2-1e-5-1", "folds@l2-1e-5-2", "evaluate@ablation"},
     ),
-    ("beyond.runs.conv-5min.momentum", 0.5, 0.85, {"beyond@conv-5min-100", "evaluate@beyond"}),
+    (
+        "beyond.runs.conv-5min.momentum",
+        0.5,
+        0.85,
+        {"beyond@conv-5min-100", "folds@conv-5min-1", "folds@conv-5min-2", "evaluate@beyond"},
+    ),
     (
         "tune.searches.final.space.learning_rate",
         [1e-3, 2e-3],
