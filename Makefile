@@ -20,7 +20,7 @@ help:  ## list these targets
 	  pathlib.Path(sysconfig.get_path("purelib"), "project.pth").write_bytes(os.fsencode(os.getcwd()) + b"\n")'
 	@touch $@
 
-# Asked for by name, another Python than that of an environment which is up to date would be passed over in silence.
+# Without this check, PYTHON=... would be ignored silently where an up-to-date environment has another Python.
 same-python:
 	@test '$(origin PYTHON)' = file -o ! -e .venv/installed -o requirements.lock -nt .venv/installed \
 	  -o ! -e .venv/pyvenv.cfg || \
@@ -29,7 +29,7 @@ same-python:
 	  f".venv is an environment of Python {has}, and PYTHON=$(PYTHON) is {v}; \"rm -r .venv\" has it made anew")'
 
 # JOBS=N or auto: N stages beside each other. SCHEDULER=tcp://...: on the workers of a Dask cluster.
-repro: .venv/installed  ## run every stage that is stale; with JOBS or SCHEDULER beside each other
+repro: .venv/installed  ## run every stale stage; with JOBS or SCHEDULER in parallel
 	$(if $(JOBS)$(SCHEDULER),@python -m tools.parallel "$(or $(JOBS),auto)" $(if $(SCHEDULER),"$(SCHEDULER)"),dvc repro)
 
 plan: .venv/installed  ## say what is stale and why, and what running it takes
@@ -47,7 +47,7 @@ demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a fold
 review: .venv/installed  ## compare parameters, metrics and figures with main, or with REV
 	@python -m tools.review "$${REV:-main}"
 
-plots: .venv/plots.html  ## draw dvc_plots/index.html, which from now on needs no network
+plots: .venv/plots.html  ## draw dvc_plots/index.html, which then opens without a network
 	dvc plots show
 
 .venv/plots.html: tools/offline_plots.py .venv/installed
@@ -63,7 +63,7 @@ tune-worker: .venv/installed  ## train trials of SEARCH for its chief (docs/reci
 tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
 	@python -m tools.tidy
 
-clean-state: .venv/installed  ## remove the saved states of this work tree's runs, with ALL=1 of all work trees
+clean-state: .venv/installed  ## remove the checkpoints of this work tree's runs, with ALL=1 of all work trees
 	@python -m tools.clean_state
 
 test: .venv/installed  ## run all tests

@@ -1,4 +1,4 @@
-"""The test set, which no other stage sees: the models of one group, read back from their files; minutes.
+"""Scores the saved models of one group on the test images, which no other stage does; minutes.
 
 Gives metrics/<group>.json (statistics over seeds) and, beside it, a row per seed, per epoch and per class.
 """

@@ -1,4 +1,4 @@
-"""Selection by validation, comparisons, tables and plots, from metrics/ and predictions, never test images; seconds."""
+"""Selection by validation, comparisons, tables and plots, from metrics/, predictions and a few images; seconds."""
 
 from pathlib import Path
 

@@ -110,7 +110,7 @@ class Cluster:
         return {address: worker for address, worker in self._workers().items() if self._accept(address)}
 
     def _accept(self, address: str) -> bool:
-        """Whether a worker is like this clone; of one that is not, it is said once."""
+        """Whether a worker matches this clone; says once why one does not."""
         if address not in self._refusals:
             try:
                 python = self._client.get_versions()["workers"][address]["host"]["python"].split(".")[:2]

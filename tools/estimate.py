@@ -10,7 +10,7 @@ from tools.times import Time
 START_SECONDS = 8.0
 OTHER_SECONDS = 20.0
 CACHED_SECONDS = 3.0
-# Multiplications a second and thread of an Intel Xeon's core, which count as if they had been measured for so long.
+# Multiply-adds per second and thread (an Intel Xeon core), weighted as if measured for ASSUMED_SECONDS.
 ASSUMED_SPEED = 40e9
 ASSUMED_SECONDS = 60.0
 

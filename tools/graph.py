@@ -28,7 +28,7 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        # Else it tells of each stage that could come from the run cache.
+        # Otherwise DVC logs each stage that could come from the run cache.
         logging.getLogger("dvc").setLevel(logging.WARNING)
         try:
             self._repo = Repo(_wait_for_lock=True)

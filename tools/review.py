@@ -76,7 +76,7 @@ def chance(changed: Sequence[Change]) -> str:
 
 
 def warnings(commit: str) -> list[str]:
-    """What cannot be read, and what the report does not belong to."""
+    """What cannot be read, and why the report is stale."""
     stale = staleness.of_report()
     lines = [f"**{line}**" for line in changes.unreadable(commit)]
     if stale:

@@ -71,7 +71,7 @@ class StageProcess:
         if self._stopping is not None and now - self._last_signal >= _REPEAT_SECONDS:
             self._send(signal.SIGKILL if now - self._asked >= GRACE_SECONDS else self._stopping)
             if code is not None and now - self._asked >= GRACE_SECONDS + 2 * _REPEAT_SECONDS:
-                # What a SIGKILL does not end is dead already, and nobody takes note of it.
+                # What survives SIGKILL is a zombie that no parent reaps.
                 return code
         return None
 

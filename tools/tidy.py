@@ -22,9 +22,9 @@ LOCK = Path("dvc.lock")
 
 
 def left_behind() -> Iterator[tuple[Path, str | None]]:
-    """Each file of no declared run, with the reason why it must stay: it is none that a stage writes, or the only copy.
+    """Each file or empty folder of no declared run, and why it must stay.
 
-    A folder without files, too.
+    It stays if no stage writes such a file or DVC's cache has no copy.
     """
     params = reading.load(*reading.SECTIONS)
     found = set(Path("metrics").glob("*-trials.csv")) - {trials_in_git(search) for search in params.tune.searches}

@@ -12,7 +12,7 @@ from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file
 
 
 def changed(runs: Iterable[Run]) -> dict[Run, str]:
-    """Of each of ``runs`` whose test scores are not those of the last commit, the test accuracy there, or "new".
+    """The committed test accuracy, or "new", of each of ``runs`` whose test scores differ from the last commit's.
 
     Empty where that commit has no scores of any of their groups: then there is nothing to compare with.
     """
@@ -41,9 +41,9 @@ def _accuracy(entry: Any) -> str:
 
 
 def _committed(group: str) -> dict[str, Any] | None:
-    """The entries of the runs of ``group`` in the last commit: none where it has no such file, or is not there.
+    """The runs' entries of ``group`` in the last commit: an empty mapping without such a file or commit.
 
-    None where they are damaged, which is said.
+    None, with a message, where they are damaged.
     """
     path = group_file(group).as_posix()
     words = ["git", "show", f"HEAD:./{path}"]

@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Fold(Run):
-    """A run without one of ``of`` folds of its training images, on which it is validated; one seed alone trains it."""
+    """A run validated on one of ``of`` folds and trained on the others; one seed alone trains it."""
 
     number: int
     of: int

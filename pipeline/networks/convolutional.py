@@ -21,7 +21,7 @@ def build(widths: Sequence[int], dropout: float, whitening: bool, classes: int) 
 
     Input: uint8 (n, 32, 32, 3). Output: float32 (n, ``classes``), probabilities. After a convolution of patches of 2 by
     2 pixels, with ``whitening`` a fixed one that :func:`whiten` sets, each of the ``widths`` is a block: convolution,
-    the highest of each 2 by 2, normalisation, and convolution and normalisation once more. ``dropout``: the fraction
+    max pooling of 2 by 2, batch normalisation, GELU, then convolution, normalisation, GELU. ``dropout``: the fraction
     of values dropped before the logits.
     """
     layers = keras.layers
@@ -31,7 +31,7 @@ def build(widths: Sequence[int], dropout: float, whitening: bool, classes: int) 
         return layers.Conv2D(width, 3, padding="same", use_bias=False, data_format="channels_last", name=name)
 
     def normalised(values: object, name: str) -> object:
-        # No factor: the next layer can learn it, and rates of biases may differ.
+        # No scale: the next layer can learn it, and bias_rate_factor would apply to it.
         normalisation = layers.BatchNormalization(scale=False, momentum=0.6, epsilon=1e-5, name=f"{name}_normalisation")
         return layers.Activation("gelu", name=f"{name}_activation")(normalisation(values))
 

@@ -1,7 +1,7 @@
 """Random numbers inside a compiled step: a hash of seed, step, use and place, so that any step can be drawn alone.
 
-Four multiplications and some shifts for each word, where TensorFlow's own generators take ten rounds, which XLA leaves
-to one number at a time.
+Four multiplications and some shifts for each word, where TensorFlow's own generators take ten rounds, which XLA
+computes one number at a time.
 """
 
 from enum import IntEnum

@@ -75,7 +75,7 @@ def _one_folder_each(entries: dict[str, _Entry]) -> dict[str, _Entry]:
 
 
 Number = Annotated[float, BeforeValidator(number)]
-# Seeds and sizes end here, at the latest.
+# The upper limit of seeds and sizes.
 Integer = Annotated[int, BeforeValidator(number), Field(lt=2**32)]
 # Below 1 in float32 too, where a number much nearer to it would be 1.
 Fraction = Annotated[Number, Field(ge=0, le=0.999999)]

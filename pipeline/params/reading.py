@@ -1,4 +1,4 @@
-"""params.yaml as frozen, validated models. Nothing else reads that file."""
+"""params.yaml as frozen, validated models. pipeline/ reads it nowhere else."""
 
 import reprlib
 from collections.abc import Iterable, Sequence

@@ -33,7 +33,7 @@ def _some(counts: dict[str, int]) -> dict[str, int]:
     return counts
 
 
-# What is absent is told by the files' own mappings, with the name of the file, when it is asked for.
+# Keys may be missing: files.artefacts.Entry names file and key when one is read.
 @with_config(_STRICT)
 class Dataset(TypedDict, total=False):
     """metrics/dataset.json."""

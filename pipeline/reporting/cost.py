@@ -67,7 +67,7 @@ def measured(results: Results) -> list[Mark]:
 
 
 def reported(results: Results, sections: Sequence[StudySection]) -> list[Mark]:
-    """A mark for each accuracy that the study reports of a run of which it says how many images it was trained on.
+    """A mark for each reported accuracy of a run whose number of training images the study reports.
 
     The cost of an image is that of the run here, whose network is the same.
     """

@@ -18,7 +18,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73"),
     *("#0072B2", "#D55E00", "#CC79A7"),
 )
-# Of several series in one figure each has a colour and a marker of its own, so that it is known in black and white too.
+# Each series of a figure has its own colour and marker, so that they can be told apart in black and white.
 SERIES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"), (SKY, "P"), (BLACK, "X"))
 
 matplotlib.rcParams.update(

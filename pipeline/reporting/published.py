@@ -26,8 +26,8 @@ _SHORT.maxstring = 80
 class StudySection:
     """A section of the study and its declared runs, each with the reported accuracy and F1 (fractions of 1).
 
-    ``images_trained`` is on how many images, each counted in every epoch, the study trained each; None where it does
-    not say. ``repeats``: whether its runs are those of another section, which the study trained again.
+    ``images_trained`` is images times epochs of each run's training in the study; None where it does not
+    say. ``repeats``: whether its runs are those of another section, which the study trained again.
     """
 
     id: str

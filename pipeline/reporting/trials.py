@@ -82,7 +82,7 @@ def read(table: Path) -> list[Trial]:
 
 
 def weight(trials: Iterable[Trial], name: str) -> float | None:
-    """How much of what tells trials of one rung apart the hyperparameter ``name`` explains, as a fraction of 1.
+    """The share, from 0 to 1, of the variance of ranks within rungs that the hyperparameter ``name`` explains.
 
     The trials that began anew are ranked within their rung by val_accuracy, and grouped by the values of ``name``, or
     by thirds of them where there are more than three. It is the share of the ranks' variance that lies between the

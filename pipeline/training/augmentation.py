@@ -68,7 +68,7 @@ def _cut(batch: Any, size: int, draws: Draws) -> Any:
 
 
 def shares(recipe: Recipe, seed: int, steps: range) -> npt.NDArray[np.float32]:
-    """For mixup, of each step the share, float32 (steps,) from 0.5 to 1, of an image itself in its mixture."""
+    """For mixup, an image's own share of its mixture at each step: float32 (steps,), from 0.5 to 1."""
     drawn = [generator(seed, Purpose.MIXUP, step).beta(recipe.mixup, recipe.mixup) for step in steps]
     return np.maximum(drawn, np.subtract(1, drawn)).astype(np.float32)
 

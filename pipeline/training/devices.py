@@ -66,7 +66,7 @@ def prepare(device: Device, threads: int) -> None:
         # Left alone, TensorFlow takes all of a card's memory, whoever else works on it.
         tf.config.experimental.set_memory_growth(card, True)
     if cards:
-        # A card's float32 products round their factors to ten bits, and its additions come in any order.
+        # By default a card rounds float32 factors to ten bits, and adds in any order.
         tf.config.experimental.enable_tensor_float_32_execution(False)
         tf.config.experimental.enable_op_determinism()
 

@@ -40,7 +40,7 @@ class LossAndAccuracy:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an epoch is: of each batch done its loss, and over their images the correct predictions."""
+    """How far an epoch is: the loss of each batch done, and the correct predictions over their images."""
 
     losses: tuple[float, ...] = ()
     correct: int = 0

@@ -26,7 +26,7 @@ VALIDATION_BATCH = 1000
 # Number of unused programs to keep (about 15 MB each and their weights; a search has dozens of architectures).
 UNUSED_KEPT = 8
 
-# What of a recipe reaches a program as a tensor or not at all, and what stands for it in a structure.
+# Fields of a recipe that a program gets as tensors or not at all, with their placeholders in a structure.
 _GIVEN: Mapping[str, Any] = {
     "epochs": 0,
     "learning_rate": 0.0,
