@@ -439,7 +439,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
     (
         "pipeline/networks/looks.py",
         "tests/networks/test_looks.py",
-        [("all looks count alike", 'if looks == "mirrored-shifted":', "if True:")],
+        [("all looks count alike", '_shifted(image), "average_shifted")', '[image], "average_shifted")')],
     ),
     (
         "pipeline/evaluate.py",

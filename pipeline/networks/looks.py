@@ -19,15 +19,17 @@ def averaged(network: keras.Model, looks: str) -> keras.Model:
     if looks == "one":
         return network
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
-    average = _average(network, [image], "unshifted")
-    if looks == "mirrored-shifted":
-        average = keras.layers.Average(name="average")([average, _average(network, _shifted(image), "shifted")])
+    if looks == "mirrored":
+        average = _average(network, [image], "average")
+    else:
+        halves = _average(network, [image], "average_unshifted"), _average(network, _shifted(image), "average_shifted")
+        average = keras.layers.Average(name="average")(halves)
     return keras.Model(image, average, name=f"{looks}_{network.name}")
 
 
 def _average(network: keras.Model, seen: list[Any], name: str) -> Any:
     answers = [network(look) for original in seen for look in (original, keras.ops.flip(original, axis=2))]
-    return keras.layers.Average(name=f"average_{name}")(answers)
+    return keras.layers.Average(name=name)(answers)
 
 
 def _shifted(image: Any) -> list[Any]:
