@@ -49,6 +49,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("every layer drops alike", "Use.DROPOUT + self._index", "Use.DROPOUT"),
             ("every layer takes the first rate", "thresholds[self._index]", "thresholds[0]"),
             ("dropout in validation", "        if not training:\n            return inputs\n", ""),
+            ("the kernel is not turned", "tf.reverse(kernel, [0, 1])", "tf.identity(kernel)"),
             ("bfloat16 rounds the scale of images", "isinstance(layer, keras.layers.Rescaling) or ", ""),
             ("bfloat16 rounds the logits", '(("frequencies", "logits"))', '("frequencies")'),
             ("bfloat16 rounds frequencies", '(("frequencies", "logits"))', '("logits")'),

@@ -65,12 +65,39 @@ class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
         return self.activation(values)
 
 
+class TurnedConvolution(keras.layers.Conv2D):  # type: ignore[misc]
+    """A convolution at every place, whose input's gradient is computed as a convolution forward, by the turned kernel.
+
+    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Values (images, height, width, filters) from values (images, height, width, channels)."""
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def convolved(values: Any, kernel: Any) -> Any:
+            def gradients(upstream: Any) -> tuple[Any, Any]:
+                turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+                of_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                    input=values,
+                    filter_sizes=kernel.shape,
+                    out_backprop=upstream,
+                    strides=[1, 1, 1, 1],
+                    padding="SAME",
+                )
+                return tf.nn.conv2d(upstream, turned, 1, "SAME"), of_kernel
+
+            return tf.nn.conv2d(values, kernel, 1, "SAME"), gradients
+
+        return convolved(inputs, tf.convert_to_tensor(self.kernel))
+
+
 def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
     """A copy of ``model`` with weights of its own that ends with its layer "logits".
 
     ``policy``, Keras' dtype policy, is that of its layers, except for the rescaling of images, whose factor bfloat16
     would round, their frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
-    the first to see the rescaled images, it scales its product.
+    the first to see the rescaled images, it scales its product; a convolution at every place is a turned one.
     """
     order = iter(range(len(model.layers)))
     rescaling, scaled = _scaled_after(model)
@@ -82,6 +109,8 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
             return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])
         if layer is rescaling:
             return keras.layers.Identity(name=layer.name)
+        if _at_every_place(layer):
+            return TurnedConvolution.from_config(config)
         if layer is scaled:
             factors = keras.DTypePolicy(policy).compute_dtype
             own = {"scale": rescaling.scale, "factors": factors, "kernel_regularizer": None}
@@ -100,6 +129,18 @@ def _scaled_after(model: keras.Model) -> tuple[Any, Any]:
         case [kinds.Rescaling(offset=0), kinds.Flatten(), kinds.Dense()]:
             return begin[0], begin[2]
     return None, None
+
+
+def _at_every_place(layer: keras.layers.Layer) -> bool:
+    """Whether ``layer`` convolves around every place by a kernel of odd sides, and does nothing else."""
+    return (
+        isinstance(layer, keras.layers.Conv2D)
+        and (layer.padding, layer.strides, layer.dilation_rate, layer.groups) == ("same", (1, 1), (1, 1), 1)
+        and all(side % 2 for side in layer.kernel_size)
+        and not layer.use_bias
+        and layer.activation is keras.activations.linear
+        and layer.data_format == "channels_last"
+    )
 
 
 def thresholds_and_scales(model: keras.Model) -> tuple[Any, Any]:

@@ -110,3 +110,45 @@ def test_penalties_are_found_by_weight_and_others_are_refused() -> None:
     other = keras.Sequential([keras.Input((4,)), layer])
     with pytest.raises(ValueError, match=r"odd\.kernel_regularizer: only an L2 penalty"):
         training_form.penalties(other)
+
+
+@pytest.mark.parametrize("sides", [(3, 3), (1, 5)])
+def test_a_turned_convolution_has_the_gradients_of_tensorflows(sides: tuple[int, int]) -> None:
+    options = {"padding": "same", "use_bias": False, "data_format": "channels_last"}
+    layers = [kind(7, sides, **options) for kind in (keras.layers.Conv2D, training_form.TurnedConvolution)]
+    random = np.random.default_rng(0)
+    values = tf.constant(random.normal(size=(4, 9, 6, 5)), tf.float32)
+    weights = tf.constant(random.normal(size=(4, 9, 6, 7)), tf.float32)
+    found: list[list[Any]] = []
+    for layer in layers:
+        layer.build(values.shape)
+        layer.set_weights(
+            [random.permuted(np.linspace(-1, 1, layer.kernel.shape.num_elements())).reshape(layer.kernel.shape)]
+            if not found
+            else layers[0].get_weights()
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            result = layer(values)
+            loss = tf.reduce_sum(result * weights)
+        found.append([result, *tape.gradient(loss, [values, layer.kernel.value])])
+    for theirs, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_convolutions_at_every_place_are_turned_and_no_others() -> None:
+    form = training_form.logits_model(convolutional.build((8, 4), 0.0, True, 10))
+    turned = [layer.name for layer in form.layers if isinstance(layer, training_form.TurnedConvolution)]
+    assert turned == [f"block_{number}_{part}" for number in (1, 2) for part in ("first", "second")]
+    image = keras.Input((8, 8, 3))
+    for options in (
+        {"padding": "valid"},
+        {"strides": 2},
+        {"use_bias": True},
+        {"kernel_size": 2},
+        {"activation": "relu"},
+    ):
+        one = {"filters": 6, "kernel_size": 3, "padding": "same", "use_bias": False, "data_format": "channels_last"}
+        values = keras.layers.Conv2D(name="one", **(one | options))(image)
+        logits = keras.layers.Dense(3, name="logits")(keras.layers.Flatten(data_format="channels_last")(values))
+        assert type(training_form.logits_model(keras.Model(image, logits)).get_layer("one")) is keras.layers.Conv2D
