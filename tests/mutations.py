@@ -350,12 +350,12 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         "tests/evaluation/test_comparison.py tests/reporting/test_comparisons.py",
         [
             ("one run's spread counts for both", "second.std / math.sqrt(second.n)", "first.std / math.sqrt(first.n)"),
-            ("equal spreads are assumed", "freedom = _freedom((errors[0] / error) ** 2, *n)", "freedom = sum(n) - 2"),
+            ("equal spreads are assumed", "_freedom((errors[0] / error) ** 2, *n))", "sum(n) - 2)"),
             ("the test has one side", "abs(difference) / error, freedom)", "abs(difference) / error, freedom) / 2"),
             (
                 "pairs are two groups",
-                "freedom = differences.std / math.sqrt(differences.n), differences.n - 1",
-                "freedom = differences.std / math.sqrt(differences.n), 4",
+                "differences.std / math.sqrt(differences.n), differences.n - 1",
+                "differences.std / math.sqrt(differences.n), 4",
             ),
             ("Bonferroni instead of Holm", "(comparisons - place) * p[name]", "comparisons * p[name]"),
             ("a corrected p may fall", "least = max(least, min(", "least = max(0.0, min("),

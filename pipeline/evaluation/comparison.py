@@ -46,10 +46,7 @@ def compare(first: Statistic, second: Statistic) -> Comparison:
     error = math.hypot(*errors)
     if error == 0:
         return Comparison(difference, n, problem="no spread in either run")
-    freedom = _freedom((errors[0] / error) ** 2, *n)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(difference) / error, freedom))
-    return Comparison(difference, n, (difference - reach, difference + reach), p)
+    return _tested(difference, n, error, _freedom((errors[0] / error) ** 2, *n))
 
 
 def compare_paired(differences: Statistic) -> Comparison:
@@ -61,10 +58,14 @@ def compare_paired(differences: Statistic) -> Comparison:
         return Comparison(differences.mean, n, problem="one seed")
     if not differences.std:
         return Comparison(differences.mean, n, problem="no spread of the differences")
-    error, freedom = differences.std / math.sqrt(differences.n), differences.n - 1
+    return _tested(differences.mean, n, differences.std / math.sqrt(differences.n), differences.n - 1)
+
+
+def _tested(difference: float, n: tuple[int, int], error: float, freedom: float) -> Comparison:
+    """A t-test of ``difference``, which has this standard ``error`` and so many degrees of ``freedom``."""
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(differences.mean) / error, freedom))
-    return Comparison(differences.mean, n, (differences.mean - reach, differences.mean + reach), p)
+    p = 2 * float(stats.t.sf(abs(difference) / error, freedom))
+    return Comparison(difference, n, (difference - reach, difference + reach), p)
 
 
 def _freedom(share: float, first: int, second: int) -> float:
