@@ -81,9 +81,9 @@ def pytorch(widths: list[int], images: int, compiled: bool = False, bfloat16: bo
     def normalised(width: int) -> list[nn.Module]:
         normalisation = nn.BatchNorm2d(width, eps=1e-5, momentum=0.4)
         normalisation.weight.requires_grad_(False)
-        return [normalisation, nn.GELU()]
+        return [normalisation, nn.ReLU()]
 
-    layers: list[nn.Module] = [nn.Conv2d(3, 24, 2).requires_grad_(False), nn.GELU()]
+    layers: list[nn.Module] = [nn.Conv2d(3, 24, 2).requires_grad_(False), nn.ReLU()]
     for before, width in zip([24, *widths], widths, strict=False):
         layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.MaxPool2d(2), *normalised(width)]
         layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), *normalised(width)]

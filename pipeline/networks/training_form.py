@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.networks.backend import keras, tf
 from pipeline.networks.draws import Draws, Use
+from pipeline.networks.fast_layers import FusedNormalisation, ScaledDense, TurnedConvolution
 
 _drawing: ContextVar[tuple[Draws, Any, Any]] = ContextVar("drawing")
 
@@ -45,59 +46,13 @@ class DerivedDropout(keras.layers.Layer):  # type: ignore[misc]
         return tf.where(kept, inputs * tf.cast(scales[self._index], inputs.dtype), tf.zeros_like(inputs))
 
 
-class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
-    """A dense layer of ``scale`` times its input, which scales the product instead: fewer numbers.
-
-    ``factors``: the dtype of the product's. The numbers 0 to 255 are exact in bfloat16, their fractions are not.
-    """
-
-    def __init__(self, scale: float, factors: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._scale, self._factors = scale, factors
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Values (images, units) from whole numbers (images, n)."""
-        product = tf.matmul(tf.cast(inputs, self._factors), tf.cast(self.kernel, self._factors))
-        # In float32, because bfloat16 would round the scale.
-        values = tf.cast(tf.cast(product, tf.float32) * self._scale, self.compute_dtype)
-        if self.use_bias:
-            values = tf.nn.bias_add(values, self.bias)
-        return self.activation(values)
-
-
-class TurnedConvolution(keras.layers.Conv2D):  # type: ignore[misc]
-    """A convolution at every place, whose input's gradient is computed as a convolution forward, by the turned kernel.
-
-    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors.
-    """
-
-    def call(self, inputs: Any) -> Any:
-        """Values (images, height, width, filters) from values (images, height, width, channels)."""
-
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def convolved(values: Any, kernel: Any) -> Any:
-            def gradients(upstream: Any) -> tuple[Any, Any]:
-                turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-                of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                    input=values,
-                    filter_sizes=kernel.shape,
-                    out_backprop=upstream,
-                    strides=[1, 1, 1, 1],
-                    padding="SAME",
-                )
-                return tf.nn.conv2d(upstream, turned, 1, "SAME"), of_kernel
-
-            return tf.nn.conv2d(values, kernel, 1, "SAME"), gradients
-
-        return convolved(inputs, tf.convert_to_tensor(self.kernel))
-
-
 def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
     """A copy of ``model`` with weights of its own that ends with its layer "logits".
 
     ``policy``, Keras' dtype policy, is that of its layers, except for the rescaling of images, whose factor bfloat16
     would round, their frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
-    the first to see the rescaled images, it scales its product; a convolution at every place is a turned one.
+    the first to see the rescaled images, it scales its product; a convolution at every place is a turned one, and the
+    normalisation of images is fused.
     """
     order = iter(range(len(model.layers)))
     rescaling, scaled = _scaled_after(model)
@@ -109,6 +64,8 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
             return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])
         if layer is rescaling:
             return keras.layers.Identity(name=layer.name)
+        if isinstance(layer, keras.layers.BatchNormalization) and len(layer.output.shape) == 4:
+            return FusedNormalisation.from_config(config)
         if _at_every_place(layer):
             return TurnedConvolution.from_config(config)
         if layer is scaled:

@@ -74,11 +74,11 @@ class CompiledEpoch:
     """The compiled epoch of one ``model`` on one set of images, all made in the same scope of devices.
 
     ``model``: uint8 images in, a layer named "logits" before the probabilities; :meth:`begin` sets its weights to the
-    initial ones, and training leaves them so. With "mixed_bfloat16" its layers compute and hand on bfloat16 in
-    training, as under Keras' policy of that name; weights, slots, the loss and validation stay float32. ``epochs``: how
-    many are planned, because few do not repay a long compilation. ``piece_products``: forward multiplications between
-    two yields of :meth:`train`. ``xla_products``: forward multiplications in an epoch from which on XLA
-    compiles. Raises :class:`UserError` where a batch cannot be divided among the devices.
+    initial ones, and training leaves them so. With "mixed_bfloat16" its layers compute and hand on bfloat16 in training
+    and validation, as under Keras' policy of that name; weights, slots and the loss stay float32. ``epochs``: how many
+    are planned, because few do not repay a long compilation. ``piece_products``: forward multiplications between two
+    yields of :meth:`train`. ``xla_products``: forward multiplications in an epoch from which on XLA compiles. Raises
+    :class:`UserError` where a batch cannot be divided among the devices.
     """
 
     def __init__(
@@ -172,3 +172,7 @@ class CompiledEpoch:
     def validate(self) -> LossAndAccuracy:
         """Score the weights that would be kept on the validation images, without dropout."""
         return LossAndAccuracy(*self._program.validate(self._val.on_first_device, self._l2))
+
+    def score_on_train(self, weights: Sequence[npt.NDArray[np.float32]]) -> LossAndAccuracy:
+        """Score ``weights``, in the order of the model's, on the training images; :attr:`state` may be lost."""
+        return LossAndAccuracy(*self._program.score(weights, self._train.on_first_device, self._l2))

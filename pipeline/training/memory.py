@@ -57,8 +57,8 @@ def required(network: Network, recipe: Recipe, classes: int, images: int) -> int
     """The bytes that training takes at least: those of its steps, or of its checkpoints, whichever are more."""
     weights, values = counts(network, classes)
     slots, average = slots_of(recipe), recipe.average_every > 0
-    # The model and its training form; another form where what is validated computes otherwise.
-    resident = 2 + slots + average + (average or recipe.precision != "float32")
+    # The model and its training form; with averages another form, which is validated, and they themselves.
+    resident = 2 + slots + 2 * average
     # A checkpoint is copied out of the variables, and then twice into the bytes of its file.
     checkpoint = 3 * (1 + slots + average + (recipe.patience is not None))
     # Each activation is kept for the way back, where it has a gradient.
@@ -118,7 +118,7 @@ def _convolutional(network: ConvolutionalNetwork, classes: int) -> tuple[int, in
         # The first at full size; then the highest of each four, and five more layers.
         values += side**2 * width + 6 * (side // 2) ** 2 * width
         side, before = side // 2, width
-    return weights + (before + 1) * classes, values + before * (1 + (network.dropout > 0)) + classes
+    return weights + before * classes, values + before * (2 + (network.dropout > 0)) + classes
 
 
 def _sizes(network: Network) -> str:

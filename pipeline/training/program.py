@@ -104,9 +104,7 @@ class Program:
         count = optimisers.slots_of(recipe)
         self._slots = [[tf.Variable(tf.zeros_like(weight)) for _ in range(count)] for weight in self._trained]
         self._averages = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights if recipe.average_every]
-        # What is validated computes in float32, with the averages where there are some.
-        separate = recipe.average_every or recipe.precision != "float32"
-        self._judged = training_form.logits_model(model) if separate else self._model
+        self._judged = training_form.logits_model(model, recipe.precision) if recipe.average_every else self._model
         # A partial is another function for each program: TensorFlow warns of one that it traces again and again.
         # AutoGraph would read the source of every function on the way: two seconds before the first batch.
         compiled = functools.partial(tf.function, autograph=False)
@@ -211,8 +209,19 @@ class Program:
     def validate(self, data: tuple[Any, Any], l2: Any) -> tuple[float, float]:
         """The mean loss and the accuracy of the weights that would be kept, without dropout."""
         if self._judged is not self._model:
-            for variable, value in zip(self._judged.weights, self._averages or self._weights, strict=True):
-                variable.value.assign(value)
+            self._judge(self._averages or self._weights)
+        return self._scored(data, l2)
+
+    def score(self, weights: Sequence[npt.NDArray[np.float32]], data: tuple[Any, Any], l2: Any) -> tuple[float, float]:
+        """The mean loss and the accuracy of ``weights``, in the order of the model's; the state may be lost."""
+        self._judge(weights)
+        return self._scored(data, l2)
+
+    def _judge(self, weights: Sequence[Any]) -> None:
+        for variable, value in zip(self._judged.weights, weights, strict=True):
+            variable.value.assign(value)
+
+    def _scored(self, data: tuple[Any, Any], l2: Any) -> tuple[float, float]:
         loss, accuracy = self._validate_compiled(data, l2)
         return float(loss), float(accuracy)
 

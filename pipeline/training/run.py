@@ -20,7 +20,7 @@ from pipeline.networks import looks, saving
 from pipeline.networks.backend import keras
 from pipeline.networks.cost import multiply_adds
 from pipeline.params.beyond import Looks
-from pipeline.params.recipe import Recipe
+from pipeline.params.recipe import Precision, Recipe
 from pipeline.params.runs import Network
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
@@ -31,6 +31,10 @@ from pipeline.training.models import build
 from pipeline.training.optimisers import keras_optimiser
 from pipeline.training.scoring import score
 from pipeline.training.trainer import SAVE_SECONDS, EpochResult, History, Trainer
+
+# By how much a loss of 0 may differ between the epoch kept and the saved model, which computes in float32; a larger one
+# by more in proportion.
+ROUNDING: Mapping[Precision, float] = {"float32": 1e-4, "mixed_bfloat16": 1e-3}
 
 
 class RunObserver(AbstractContextManager[Any], Protocol):
@@ -110,14 +114,15 @@ def train_model(
             saving.save(run.model(seed), averaging, class_names)
             read_back = saving.load(run.model(seed))
             at_one_look = looks.network_of(read_back)
-            val_scores, train_scores = score(at_one_look, val), score(at_one_look, train)
-            _check_agreement(run.model(seed), val_scores, history.epochs[history.kept_epoch(recipe) - 1].val, val)
+            val_scores = score(at_one_look, val)
+            kept_epoch = history.epochs[history.kept_epoch(recipe) - 1]
+            _check_agreement(run.model(seed), val_scores, kept_epoch.val, val, recipe.precision)
             if at_one_look is not read_back:
                 _check_average(run.model(seed), read_back, at_one_look, network.looks, val)
                 val_scores = score(read_back, val)
             metrics = {
                 "val": val_scores,
-                "train": {name: train_scores[name] for name in ("accuracy", "loss")},
+                "train": asdict(epoch.score_on_train(trainer.kept_weights)),
                 "epochs": len(history.epochs),
                 "best_epoch": history.best_epoch,
                 "parameters": model.count_params(),
@@ -133,11 +138,14 @@ def train_model(
         saved.remove()
 
 
-def _check_agreement(path: Path, saved: Mapping[str, float], trained: LossAndAccuracy, val: Split) -> None:
+def _check_agreement(
+    path: Path, saved: Mapping[str, float], trained: LossAndAccuracy, val: Split, precision: Precision
+) -> None:
     """Raise :class:`RuntimeError` where the saved model is another than the one that was trained, but for rounding."""
-    loss_differs = abs(saved["loss"] - trained.loss) > 1e-4 * (1 + abs(trained.loss))
-    # An image whose two best classes are equal but for rounding may go either way: one, or one in a thousand.
-    accuracy_differs = abs(saved["accuracy"] - trained.accuracy) > 1.5 / len(val.labels) + 1e-3
+    rounding = ROUNDING[precision]
+    loss_differs = abs(saved["loss"] - trained.loss) > rounding * (1 + abs(trained.loss))
+    # An image whose two best classes are equal but for rounding may go either way.
+    accuracy_differs = abs(saved["accuracy"] - trained.accuracy) > 1.5 / len(val.labels) + 10 * rounding
     if loss_differs or accuracy_differs:
         raise RuntimeError(
             f"{path}: the saved model has val loss {saved['loss']:.6f} and accuracy {saved['accuracy']:.6f}, "

@@ -27,7 +27,7 @@ def test_the_committed_parameters_declare_both_runs() -> None:
 def test_two_models_are_trained_reported_and_used_and_count_for_the_whole(project: Project) -> None:
     original = reading.load("ablation", path=ROOT / "params.yaml").ablation.runs[quick.STUDY.name]
     two = {quick.STUDY.name: {"l2": original.l2, "learning_rate": 1e-3}, "l2-1e-5": {"l2": 1e-5}}
-    other = {"dense": {"network": "dense"}, "without": {"compared_with": "dense"}}
+    other = {quick.BEYOND.name: {"network": "dense"}, "without": {"compared_with": quick.BEYOND.name}}
     beyond = project.params()["beyond"]["runs"] | other
     project.set_params(**{"train.seeds": [7, 8], "ablation.runs": two, "beyond.runs": beyond})
     project.commit()
@@ -36,7 +36,7 @@ def test_two_models_are_trained_reported_and_used_and_count_for_the_whole(projec
     assert stages_run(output) == {"fingerprint", "fetch", "preprocess", *TRAINED}
     for line in (
         "evaluate: left out of ablation, because not trained: l2-1e-5, folds of l2-1e-5",
-        "evaluate: left out of beyond, because not trained: dense, without, folds of conv-5min",
+        "evaluate: left out of beyond, because not trained: conv-5min, without, folds of conv-5min",
         "Not run yet: baseline, scale (2 runs), regularise, ablation (1 run), tune (2 runs), beyond (2 runs).",
     ):
         assert line in output.splitlines()

@@ -6,6 +6,7 @@ import pytest
 from pipeline.networks import convolutional, training_form
 from pipeline.networks.backend import keras, tf
 from pipeline.networks.draws import Draws
+from pipeline.networks.fast_layers import FusedNormalisation, TurnedConvolution
 from pipeline.networks.initial_weights import initialise
 from pipeline.params.runs import DenseNetwork
 from tests.training.examples import VAL, build
@@ -112,33 +113,9 @@ def test_penalties_are_found_by_weight_and_others_are_refused() -> None:
         training_form.penalties(other)
 
 
-@pytest.mark.parametrize("sides", [(3, 3), (1, 5)])
-def test_a_turned_convolution_has_the_gradients_of_tensorflows(sides: tuple[int, int]) -> None:
-    options = {"padding": "same", "use_bias": False, "data_format": "channels_last"}
-    layers = [kind(7, sides, **options) for kind in (keras.layers.Conv2D, training_form.TurnedConvolution)]
-    random = np.random.default_rng(0)
-    values = tf.constant(random.normal(size=(4, 9, 6, 5)), tf.float32)
-    weights = tf.constant(random.normal(size=(4, 9, 6, 7)), tf.float32)
-    found: list[list[Any]] = []
-    for layer in layers:
-        layer.build(values.shape)
-        layer.set_weights(
-            [random.permuted(np.linspace(-1, 1, layer.kernel.shape.num_elements())).reshape(layer.kernel.shape)]
-            if not found
-            else layers[0].get_weights()
-        )
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            result = layer(values)
-            loss = tf.reduce_sum(result * weights)
-        found.append([result, *tape.gradient(loss, [values, layer.kernel.value])])
-    for theirs, ours in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
-
-
 def test_convolutions_at_every_place_are_turned_and_no_others() -> None:
     form = training_form.logits_model(convolutional.build((8, 4), 0.0, True, 10))
-    turned = [layer.name for layer in form.layers if isinstance(layer, training_form.TurnedConvolution)]
+    turned = [layer.name for layer in form.layers if isinstance(layer, TurnedConvolution)]
     assert turned == [f"block_{number}_{part}" for number in (1, 2) for part in ("first", "second")]
     image = keras.Input((8, 8, 3))
     for options in (
@@ -152,3 +129,12 @@ def test_convolutions_at_every_place_are_turned_and_no_others() -> None:
         values = keras.layers.Conv2D(name="one", **(one | options))(image)
         logits = keras.layers.Dense(3, name="logits")(keras.layers.Flatten(data_format="channels_last")(values))
         assert type(training_form.logits_model(keras.Model(image, logits)).get_layer("one")) is keras.layers.Conv2D
+
+
+def test_the_normalisation_of_images_is_fused_and_that_of_vectors_is_not() -> None:
+    form = training_form.logits_model(convolutional.build((8, 4), 0.0, True, 10))
+    kinds = [type(layer) for layer in form.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert kinds == [FusedNormalisation] * 4
+    form = training_form.logits_model(build(DenseNetwork((16, 8), (0.0,) * 2, (0.0,) * 2, normalisation=True)))
+    kinds = [type(layer) for layer in form.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert kinds == [keras.layers.BatchNormalization] * 2

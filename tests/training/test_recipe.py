@@ -1,6 +1,7 @@
 """Each part of a recipe in a whole epoch, against Keras' own training or numpy."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from pipeline.training import augmentation, models
 from pipeline.training.epoch import CompiledEpoch, DeviceDataset, Progress
 from tests.training.examples import TRAIN, VAL, build, compiled_epoch, recipe
 
-# Whole batches: Keras' batch normalisation would see the images that fill the last one up.
+# Whole batches: Keras' batch normalisation would see the images that fill the last one up. With noise, because in flat
+# parts rounding decides which of four equal values is the highest.
+NOISE = np.random.default_rng(0).integers(0, 100, (320, 32, 32, 3))
 WHOLE = TRAIN.rows(np.arange(320))
+WHOLE = replace(WHOLE, images=((WHOLE.images + NOISE) // 2).astype(np.uint8))
 
 
 def convolutional_model() -> keras.Model:
@@ -37,16 +41,17 @@ def dense_model() -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("made", [convolutional_model, dense_model])
-def test_a_network_trains_as_by_keras_fit_moving_averages_too(made: Callable[[], keras.Model]) -> None:
+# At a higher rate the places of the highest values, which rounding moves, soon decide over the convolutional loss.
+@pytest.mark.parametrize(("made", "rate"), [(convolutional_model, 1e-4), (dense_model, 0.01)])
+def test_a_network_trains_as_by_keras_fit_moving_averages_too(made: Callable[[], keras.Model], rate: float) -> None:
     """Batch normalisation, Nesterov momentum, decay, smoothed labels and a rate that falls step by step."""
     parts: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.85, "weight_decay": 0.1, "label_smoothing": 0.2}
-    own = recipe(3, 0.01, schedule="linear", warm_up=0.2, final_rate=0.1, **parts)
+    own = recipe(3, rate, schedule="linear", warm_up=0.2, final_rate=0.1, **parts)
     ours, theirs = made(), made()
     epoch = CompiledEpoch(ours, DeviceDataset(WHOLE), DeviceDataset(VAL), own)
     epoch.begin(100)
     theirs.set_weights(ours.get_weights())
-    optimiser = keras.optimizers.SGD(0.01, momentum=0.85, nesterov=True, weight_decay=0.1)
+    optimiser = keras.optimizers.SGD(rate, momentum=0.85, nesterov=True, weight_decay=0.1)
     optimiser.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     theirs.compile(optimiser, keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
     one_hot, steps = np.eye(10, dtype=np.float32)[WHOLE.labels], 30
@@ -56,7 +61,7 @@ def test_a_network_trains_as_by_keras_fit_moving_averages_too(made: Callable[[],
         for batch, rows in enumerate(order(number, WHOLE).reshape(10, 32)):
             step = 10 * number + batch
             share = step / 6 if step < 6 else 0.1 + 0.9 * (1 - (step - 6) / (steps - 6))
-            optimiser.learning_rate = 0.01 * share
+            optimiser.learning_rate = rate * share
             losses.append(theirs.train_on_batch(WHOLE.images[rows], one_hot[rows], return_dict=True)["loss"])
             theirs.reset_metrics()
         assert progress.losses == pytest.approx(losses, rel=1e-3)
