@@ -73,7 +73,7 @@ def dense_epoch(units: list[int], images: int) -> float:
 
 
 def convolutional_epoch(widths: list[int], images: int, dtype: str) -> float:
-    """Seconds of the convolutions of one epoch, trained in ``dtype`` and validated in float32."""
+    """Seconds of the convolutions of one epoch and its validation in ``dtype``."""
     # Side of the values, channels before and after, side of the kernel.
     layers = [(32, 3, 24, 2)]
     side, before = 31, 24
@@ -86,7 +86,7 @@ def convolutional_epoch(widths: list[int], images: int, dtype: str) -> float:
     for number, layer in enumerate(layers):
         # The first layer is not trained, and what it gives needs no gradient.
         train += convolution(convolutional.BATCH, *layer, dtype, gradients=min(number, 2))
-        val += convolution(convolutional.VALIDATION_BATCH, *layer, "float32", gradients=0)
+        val += convolution(convolutional.VALIDATION_BATCH, *layer, dtype, gradients=0)
     return images / convolutional.BATCH * train + images / 4 / convolutional.VALIDATION_BATCH * val
 
 

@@ -71,7 +71,7 @@ def keras_best(widths: list[int], images: int, jit: bool, precision: str = "floa
 
 
 def pytorch(widths: list[int], images: int, compiled: bool = False, bfloat16: bool = False) -> Epoch:
-    """A loop by hand on resident tensors, channels last, denormals flushed; ``bfloat16``: trained under autocast."""
+    """A loop by hand on resident tensors, channels last, denormals flushed; ``bfloat16``: under autocast."""
     import torch
     from torch import nn
 
@@ -87,7 +87,7 @@ def pytorch(widths: list[int], images: int, compiled: bool = False, bfloat16: bo
     for before, width in zip([24, *widths], widths, strict=False):
         layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.MaxPool2d(2), *normalised(width)]
         layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), *normalised(width)]
-    layers += [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10)]
+    layers += [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10, bias=False)]
     network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(trained, LEARNING_RATE, MOMENTUM, nesterov=True)
@@ -115,9 +115,9 @@ def pytorch(widths: list[int], images: int, compiled: bool = False, bfloat16: bo
             total += loss.detach() * len(rows)
             correct += (logits.argmax(1) == y[rows]).sum()
         network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             for rows in torch.arange(len(val_y)).split(VALIDATION_BATCH):
-                logits = network(val_x[rows].permute(0, 3, 1, 2))
+                logits = network(val_x[rows].permute(0, 3, 1, 2)).float()
                 total += loss_of(logits, val_y[rows])
                 correct += (logits.argmax(1) == val_y[rows]).sum()
 
