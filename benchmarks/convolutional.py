@@ -1,7 +1,7 @@
 """Programs that train a convolutional network, an epoch and its validation a call.
 
-All train the same network by stochastic gradient descent with Nesterov's momentum and smoothed labels, at one rate and
-without augmentation, on batches of 500.
+All train the same network, but for the scale of its logits, by stochastic gradient descent with Nesterov's momentum and
+smoothed labels, at one rate and without augmentation, on batches of 500.
 """
 
 from __future__ import annotations

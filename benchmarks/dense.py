@@ -127,7 +127,7 @@ def keras_best(units: list[int], images: int, jit: bool) -> Epoch:
 def pytorch(
     units: list[int], images: int, compiled: bool = False, bfloat16: bool = False, flush: bool = False
 ) -> Epoch:
-    """A loop by hand on resident tensors, with the fused Adam; ``bfloat16``: under autocast in training.
+    """A loop by hand on resident tensors, with the fused Adam; ``bfloat16``: under autocast.
 
     ``flush``: denormal numbers count as zero, as they always do in TensorFlow.
     """
@@ -157,9 +157,9 @@ def pytorch(
             optimiser.step()
             total += loss.detach() * len(rows)
             correct += (logits.argmax(1) == y[rows]).sum()
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             for rows in torch.arange(len(val_y)).split(1000):
-                logits = model(val_x[rows])
+                logits = model(val_x[rows]).float()
                 total += loss_of(logits, val_y[rows])
                 correct += (logits.argmax(1) == val_y[rows]).sum()
 

@@ -163,10 +163,11 @@ def copy_project(folder: Path) -> Project:
     project.keep("tune.searches", "broad", "final")
     project.set_params(**{"tune.max_epochs": 3})
     # As the demo has it.
-    small = {"epochs": 5, "batch_size": 50, "learning_rate": 0.1, "precision": "float32", "looks": "mirrored"}
+    small = {"epochs": 5, "batch_size": 50, "precision": "float32", "looks": "mirrored"}
     small |= {"units": [256, 256], "widths": [8, 16]}
     convolutional = project.params()["beyond"]["runs"]["conv-5min"]
-    runs = {"conv-5min": {name: value for name, value in convolutional.items() if name not in small}}
+    convolutional = {name: value for name, value in convolutional.items() if name not in small}
+    runs = {"conv-5min": convolutional | {"learning_rate": 0.1}}
     project.set_params(**{f"beyond.{name}": value for name, value in small.items()}, **{"beyond.runs": runs})
     folds = {
         f"{run}-{fold}": {"group": group, "run": run, "fold": fold, "of": 2}

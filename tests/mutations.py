@@ -79,7 +79,7 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "normalised by the batch in validation",
-                "        if not training:\n            return tf",
+                "        if not (training and self.trainable):\n            return tf",
                 "        if False:\n            return tf",
             ),
             (
@@ -112,7 +112,8 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("weights twice as wide", "np.sqrt(6 /", "np.sqrt(24 /"),
             ("He instead of Glorot", "(inputs + outputs)", "inputs"),
             ("the window does not count", "math.prod(window) * (inputs + outputs)", "(inputs + outputs)"),
-            ("nothing is handed on", "if window and all(side % 2 for side in window):", "if False:"),
+            ("nothing is handed on", "if id(variable) in convolutions and", "if False and"),
+            ("all kernels hand on", "if id(variable) in convolutions and", "if window and"),
             ("handed on to a neighbour", "(side // 2 for side in window)", "(0 for side in window)"),
             ("every layer begins alike", "Purpose.WEIGHTS, index)", "Purpose.WEIGHTS, 0)"),
             ("every seed begins alike", "generator(seed, Purpose.WEIGHTS", "generator(100, Purpose.WEIGHTS"),
@@ -292,9 +293,10 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
                 "self._validate_compiled(data, l2)",
                 "self._validate_compiled(data, 0 * l2)",
             ),
+            ("validated in float32", "logits_model(model, recipe.precision) if", "logits_model(model) if"),
             (
                 "the averages are not validated",
-                "self._judge(self._averages or self._weights)",
+                "self._judge(self._averages)",
                 "self._judge(self._weights)",
             ),
             (

@@ -7,29 +7,13 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-import tf2onnx.handler
 
 from pipeline.networks.backend import keras
-
-
-@tf2onnx.handler.tf_op("Erfc")
-class _Erfc:
-    """TensorFlow's 1 - erf(x), which GELU computes and tf2onnx cannot translate."""
-
-    @classmethod
-    def version_9(cls, graph: Any, node: Any, **_: Any) -> None:
-        """From operator set 9 on ONNX has erf."""
-        like = {"shapes": [graph.get_shape(node.output[0])], "dtypes": [graph.get_dtype(node.output[0])]}
-        one = graph.make_const(f"{node.name}/one", np.float32(1)).output[0]
-        erf = graph.make_node("Erf", node.input, **like).output[0]
-        graph.remove_node(node.name)
-        graph.make_node("Sub", [one, erf], outputs=node.output, name=node.name, **like)
 
 
 def write(path: Path, model: keras.Model, class_names: Sequence[str]) -> None:

@@ -12,7 +12,8 @@ from pipeline.networks.dense import IMAGE_SHAPE
 PATCH = 2
 # Added to each variance: directions that hardly vary are not blown up.
 EPSILON = 5e-4
-# Of the values before the logits, so that they begin small: else a high rate undoes the layers before them.
+# What the values before the logits are multiplied by. With larger logits at the beginning, a high rate ruins the layers
+# before them.
 LOGITS_SCALE = 1 / 9
 # Five million patches: more change nothing but memory and time.
 SAMPLE = 5_000

@@ -1,10 +1,11 @@
-"""Layers that compute what Keras' own do, in less time; only a model that is being trained has them."""
+"""Layers that compute what Keras' own do, in less time: of the form that is trained, never of a saved model."""
 
 from typing import Any
 
 from pipeline.networks.backend import keras, tf
 
-# From so many channels before and after, products of bfloat16 factors are faster than TensorFlow's filter gradient.
+# From so many channels before and after, a product for each place of the kernel is faster in bfloat16 than TensorFlow's
+# operation: the same sums.
 PRODUCT_CHANNELS = 256
 
 
@@ -31,7 +32,8 @@ class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
 class TurnedConvolution(keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution at every place, whose input's gradient is computed as a convolution forward, by the turned kernel.
 
-    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors.
+    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors. So it may for the
+    gradient of the kernel: see :func:`_of_kernel`.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -49,15 +51,20 @@ class TurnedConvolution(keras.layers.Conv2D):  # type: ignore[misc]
 
 
 def _of_kernel(values: Any, upstream: Any, shape: Any) -> Any:
-    """The gradient of a kernel of ``shape``, from ``values`` and ``upstream`` (images, height, width, channels).
+    """The gradient of a kernel of ``shape``, from ``values`` and ``upstream`` (images, height, width, channels)."""
+    if values.dtype == tf.bfloat16 and min(shape[2:]) >= PRODUCT_CHANNELS:
+        return kernel_gradient_by_products(values, upstream, shape)
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=values, filter_sizes=shape, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+    )
 
-    In bfloat16 and with many channels as a product for each place of the kernel: the same sums.
+
+def kernel_gradient_by_products(values: Any, upstream: Any, shape: Any) -> Any:
+    """The gradient, of ``shape`` (down, right, inputs, outputs), of the kernel of a convolution at every place.
+
+    ``values``: (images, height, width, inputs); ``upstream``: (images, height, width, outputs), of the same dtype.
     """
     down, right, inputs, outputs = shape
-    if values.dtype != tf.bfloat16 or min(inputs, outputs) < PRODUCT_CHANNELS:
-        return tf.raw_ops.Conv2DBackpropFilter(
-            input=values, filter_sizes=shape, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
-        )
     _, height, width, _ = values.shape
     bordered = tf.pad(values, [[0, 0], [down // 2, down // 2], [right // 2, right // 2], [0, 0]])
     rows = tf.reshape(upstream, (-1, outputs))
@@ -80,10 +87,10 @@ class FusedNormalisation(keras.layers.BatchNormalization):  # type: ignore[misc]
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(mean)
         offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(mean)
         given = {"x": inputs, "scale": scale, "offset": offset, "epsilon": self.epsilon}
-        if not training:
+        if not (training and self.trainable):
             return tf.raw_ops.FusedBatchNormV3(mean=mean, variance=variance, is_training=False, **given)[0]
         values, seen_mean, seen_variance, *_ = tf.raw_ops.FusedBatchNormV3(mean=[], variance=[], **given)
-        # The operation gives the estimate that divides by one value less, Keras' layer the variance itself.
+        # The operation gives the estimate that divides by one value less, Keras' layer averages the variance itself.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
         seen_variance *= (count - 1) / count
         self.moving_mean.assign(mean * self.momentum + seen_mean * (1 - self.momentum))

@@ -15,17 +15,18 @@ _MOVING = {"moving_mean": 0.0, "moving_variance": 1.0}
 def initialise(model: keras.Model, seed: int) -> None:
     """Set every weight of ``model`` from ``seed`` alone.
 
-    Kernels Glorot uniform (Glorot and Bengio, 2010), biases zero; batch normalisation begins as the identity. The first
-    filters of a kernel whose window has a centre hand on a channel each (Jordan, 2024). Layers that are not trained
-    stay as they are. Raises ValueError for another kind of weight.
+    Kernels Glorot uniform (Glorot and Bengio, 2010), biases zero; batch normalisation begins as the identity. The
+    first filters of a convolution whose window has a centre hand on a channel each (Jordan, 2024). Layers that are not
+    trained stay as they are. Raises ValueError for another kind of weight.
     """
+    convolutions = {id(layer.kernel) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
     for index, variable in enumerate(model.trainable_variables):
         if variable.name == "kernel":
             *window, inputs, outputs = variable.shape
             limit = np.sqrt(6 / (math.prod(window) * (inputs + outputs)))
             uniform = generator(seed, Purpose.WEIGHTS, index).uniform
             kernel = uniform(-limit, limit, variable.shape).astype(np.float32)
-            if window and all(side % 2 for side in window):
+            if id(variable) in convolutions and all(side % 2 for side in window):
                 handed_on = range(min(inputs, outputs))
                 kernel[..., handed_on] = 0
                 kernel[(*(side // 2 for side in window), handed_on, handed_on)] = 1

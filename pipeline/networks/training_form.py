@@ -49,10 +49,10 @@ class DerivedDropout(keras.layers.Layer):  # type: ignore[misc]
 def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
     """A copy of ``model`` with weights of its own that ends with its layer "logits".
 
-    ``policy``, Keras' dtype policy, is that of its layers, except for the rescaling of images, whose factor bfloat16
-    would round, their frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
-    the first to see the rescaled images, it scales its product; a convolution at every place is a turned one, and the
-    normalisation of images is fused.
+    ``policy``, Keras' dtype policy, is that of its layers, except for rescalings, whose factors bfloat16 would round,
+    the images' frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
+    the first to see the rescaled images, it scales its product; a convolution at every place is a turned one, and
+    batch normalisation of values (images, height, width, channels) is fused.
     """
     order = iter(range(len(model.layers)))
     rescaling, scaled = _scaled_after(model)
@@ -64,7 +64,7 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
             return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])
         if layer is rescaling:
             return keras.layers.Identity(name=layer.name)
-        if isinstance(layer, keras.layers.BatchNormalization) and len(layer.output.shape) == 4:
+        if _normalises_images(layer):
             return FusedNormalisation.from_config(config)
         if _at_every_place(layer):
             return TurnedConvolution.from_config(config)
@@ -86,6 +86,17 @@ def _scaled_after(model: keras.Model) -> tuple[Any, Any]:
         case [kinds.Rescaling(offset=0), kinds.Flatten(), kinds.Dense()]:
             return begin[0], begin[2]
     return None, None
+
+
+def _normalises_images(layer: keras.layers.Layer) -> bool:
+    """Whether ``layer`` is a plain batch normalisation of values (images, height, width, channels) by channel."""
+    return (
+        isinstance(layer, keras.layers.BatchNormalization)
+        and len(layer.output.shape) == 4
+        and layer.axis in (-1, 3)
+        and not layer.synchronized
+        and not layer.renorm
+    )
 
 
 def _at_every_place(layer: keras.layers.Layer) -> bool:

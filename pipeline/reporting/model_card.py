@@ -59,7 +59,10 @@ def _network(network: Network) -> list[list[str]]:
         return [
             ["first layer", f"convolution of small patches, {kernel}"],
             ["widths of the blocks", _by_layer(network.widths)],
-            ["each block", "two convolutions of 3 by 3, each with batch normalisation; after the first, max pooling"],
+            [
+                "each block",
+                "two convolutions of 3 by 3, each with batch normalisation and ReLU; after the first, max pooling",
+            ],
             ["dropout", f"{network.dropout:g}"],
         ]
     rows = [

@@ -174,5 +174,8 @@ class CompiledEpoch:
         return LossAndAccuracy(*self._program.validate(self._val.on_first_device, self._l2))
 
     def score_on_train(self, weights: Sequence[npt.NDArray[np.float32]]) -> LossAndAccuracy:
-        """Score ``weights``, in the order of the model's, on the training images; :attr:`state` may be lost."""
+        """Score ``weights``, in the order of the model's, on the training images.
+
+        Without averages they replace the weights that are trained: call it last.
+        """
         return LossAndAccuracy(*self._program.score(weights, self._train.on_first_device, self._l2))

@@ -208,8 +208,8 @@ class Program:
 
     def validate(self, data: tuple[Any, Any], l2: Any) -> tuple[float, float]:
         """The mean loss and the accuracy of the weights that would be kept, without dropout."""
-        if self._judged is not self._model:
-            self._judge(self._averages or self._weights)
+        if self._averages:
+            self._judge(self._averages)
         return self._scored(data, l2)
 
     def score(self, weights: Sequence[npt.NDArray[np.float32]], data: tuple[Any, Any], l2: Any) -> tuple[float, float]:

@@ -32,9 +32,9 @@ from pipeline.training.optimisers import keras_optimiser
 from pipeline.training.scoring import score
 from pipeline.training.trainer import SAVE_SECONDS, EpochResult, History, Trainer
 
-# By how much a loss of 0 may differ between the epoch kept and the saved model, which computes in float32; a larger one
-# by more in proportion.
-ROUNDING: Mapping[Precision, float] = {"float32": 1e-4, "mixed_bfloat16": 1e-3}
+# By how much the saved model, which computes in float32, may differ from the epoch kept: its loss by the first times
+# (1 + loss), its accuracy by the second and an image whose two best classes are equal but for rounding.
+ROUNDING: Mapping[Precision, tuple[float, float]] = {"float32": (1e-4, 1e-3), "mixed_bfloat16": (1e-2, 1e-2)}
 
 
 class RunObserver(AbstractContextManager[Any], Protocol):
@@ -66,11 +66,12 @@ def train_model(
 ) -> None:
     """Train ``seed`` of ``run`` on ``train``, validate it on ``val``; write its model, its log and its metrics.json.
 
-    Continues from the checkpoint of a run that was killed; ``save_seconds`` and ``piece_products`` are those of
-    :class:`Trainer` and :class:`CompiledEpoch`. ``before_writing`` raises where nothing may be written. Raises
-    :class:`pipeline.files.errors.UserError` when training diverges, the network is larger than the machine's memory or
-    another process trains the same run, and :class:`pipeline.runtime.signals.Stopped` after a signal; then no output
-    stays behind.
+    The val scores are those of the saved model, which computes in float32; the train scores those of the same weights
+    at one look, in the recipe's precision. Continues from the checkpoint of a run that was killed; ``save_seconds`` and
+    ``piece_products`` are those of :class:`Trainer` and :class:`CompiledEpoch`. ``before_writing`` raises where nothing
+    may be written. Raises :class:`pipeline.files.errors.UserError` when training diverges, the network is larger than
+    the machine's memory or another process trains the same run, and :class:`pipeline.runtime.signals.Stopped` after a
+    signal; then no output stays behind.
     """
     class_names = dataset.class_names()
     scope = devices.scope(train_params)
@@ -142,10 +143,9 @@ def _check_agreement(
     path: Path, saved: Mapping[str, float], trained: LossAndAccuracy, val: Split, precision: Precision
 ) -> None:
     """Raise :class:`RuntimeError` where the saved model is another than the one that was trained, but for rounding."""
-    rounding = ROUNDING[precision]
-    loss_differs = abs(saved["loss"] - trained.loss) > rounding * (1 + abs(trained.loss))
-    # An image whose two best classes are equal but for rounding may go either way.
-    accuracy_differs = abs(saved["accuracy"] - trained.accuracy) > 1.5 / len(val.labels) + 10 * rounding
+    of_loss, of_accuracy = ROUNDING[precision]
+    loss_differs = abs(saved["loss"] - trained.loss) > of_loss * (1 + abs(trained.loss))
+    accuracy_differs = abs(saved["accuracy"] - trained.accuracy) > 1.5 / len(val.labels) + of_accuracy
     if loss_differs or accuracy_differs:
         raise RuntimeError(
             f"{path}: the saved model has val loss {saved['loss']:.6f} and accuracy {saved['accuracy']:.6f}, "

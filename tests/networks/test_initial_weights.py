@@ -50,6 +50,14 @@ def test_every_kind_of_layer_has_its_initial_weights() -> None:
     assert (np.asarray(normalised.get_layer("hidden_1_normalisation").gamma) == 1).all()
 
 
+def test_only_convolutions_hand_their_channels_on() -> None:
+    image = keras.Input((8, 8, 3))
+    apart = keras.layers.DepthwiseConv2D(3, use_bias=False, data_format="channels_last", name="apart")
+    model = keras.Model(image, apart(image))
+    initialise(model, 100)
+    assert np.count_nonzero(np.asarray(apart.kernel)) == 3 * 3 * 3
+
+
 def test_two_layers_of_the_same_shape_begin_differently() -> None:
     model = dense.build((16, 16, 16), (0.0,) * 3, (0.0,) * 3, 10)
     initialise(model, 100)

@@ -138,3 +138,9 @@ def test_the_normalisation_of_images_is_fused_and_that_of_vectors_is_not() -> No
     form = training_form.logits_model(build(DenseNetwork((16, 8), (0.0,) * 2, (0.0,) * 2, normalisation=True)))
     kinds = [type(layer) for layer in form.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert kinds == [keras.layers.BatchNormalization] * 2
+    image = keras.Input((8, 8, 3))
+    for options in ({"axis": 1}, {"synchronized": True}, {"renorm": True}):
+        values = keras.layers.BatchNormalization(name="one", **options)(image)
+        logits = keras.layers.Dense(3, name="logits")(keras.layers.Flatten(data_format="channels_last")(values))
+        one = training_form.logits_model(keras.Model(image, logits)).get_layer("one")
+        assert type(one) is keras.layers.BatchNormalization

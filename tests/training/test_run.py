@@ -18,6 +18,7 @@ from pipeline.files.runs import Run
 from pipeline.networks import looks, saving
 from pipeline.networks.looks import averaged
 from pipeline.params.beyond import Looks
+from pipeline.params.recipe import Precision, Recipe
 from pipeline.params.runs import DenseNetwork
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
@@ -70,14 +71,19 @@ def may_write() -> None:
     pass
 
 
-def train(seed: int = 100, before_writing: Callable[[], None] = may_write, network: DenseNetwork = NETWORK) -> Observer:
+def train(
+    seed: int = 100,
+    before_writing: Callable[[], None] = may_write,
+    network: DenseNetwork = NETWORK,
+    recipe: Recipe = STOPPING,
+) -> Observer:
     observers: list[Observer] = []
 
     def observe(*title: object) -> Observer:
         observers.append(Observer(*title))
         return observers[-1]
 
-    train_model(RUN, seed, network, STOPPING, TRAIN, VAL, SHARED, observe, before_writing, save_seconds=0.0)
+    train_model(RUN, seed, network, recipe, TRAIN, VAL, SHARED, observe, before_writing, save_seconds=0.0)
     return observers[-1]
 
 
@@ -151,7 +157,18 @@ def test_each_seed_is_a_model_of_its_own() -> None:
     assert read_json(RUN.log(100) / "metrics.json") != read_json(RUN.log(101) / "metrics.json")
 
 
-def test_a_saved_model_that_is_not_the_one_trained_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_trained_in_bfloat16_has_the_scores_of_its_file_in_float32() -> None:
+    large = DenseNetwork((256,) * 3, (0.0,) * 3, (0.0,) * 3)
+    observer = train(network=large, recipe=recipe(3, 1e-3, precision="mixed_bfloat16"))
+    metrics, model = read_json(RUN.log(100) / "metrics.json"), saving.load(RUN.model(100))
+    assert metrics["val"]["loss"] == pytest.approx(model.evaluate(VAL.images, VAL.labels, verbose=0)[0], abs=2e-6)
+    assert metrics["val"]["loss"] != pytest.approx(observer.epochs[-1].val.loss, abs=2e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_saved_model_that_is_not_the_one_trained_is_an_error(
+    precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = saving.load
 
     def another(path: Path) -> Any:
@@ -161,7 +178,7 @@ def test_a_saved_model_that_is_not_the_one_trained_is_an_error(monkeypatch: pyte
 
     monkeypatch.setattr(saving, "load", another)
     with pytest.raises(RuntimeError, match=r"seed-100\.keras: the saved model has val loss"):
-        train()
+        train(recipe=replace(STOPPING, precision=precision))
     assert not RUN.model(100).exists()
     assert not RUN.log(100).exists()
 
