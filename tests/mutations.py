@@ -61,6 +61,11 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        "pipeline/networks/training_form.py",
+        "tests/training/test_program.py",
+        [("normalisation as Keras computes it", "len(layer.output.shape) in (2, 4)", "len(layer.output.shape) == 4")],
+    ),
+    (
         "pipeline/networks/fast_layers.py",
         "tests/networks/test_fast_layers.py",
         [
@@ -285,8 +290,13 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "mixup without the partner's label",
-                "shares[batch] * cross_entropies + (1 - shares[batch]) * partners",
-                "cross_entropies",
+                "share * own + (1 - share) * tf.reverse(own, [0])",
+                "own",
+            ),
+            (
+                "mixup without smoothed labels",
+                "(1 - smoothing) * mixed + smoothing / classes",
+                "mixed",
             ),
             (
                 "all trials have the first one's penalty",

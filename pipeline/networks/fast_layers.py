@@ -79,10 +79,17 @@ def kernel_gradient_by_products(values: Any, upstream: Any, shape: Any) -> Any:
 
 
 class FusedNormalisation(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Batch normalisation of images in one operation, which reads their values once; Keras' layer takes several."""
+    """Batch normalisation in one operation, which reads the values once; Keras' layer takes several.
+
+    So the gradient of its input is no sum of three, which TensorFlow adds up in the order in which they are ready:
+    the last digit would be a matter of timing.
+    """
 
     def call(self, inputs: Any, training: bool = False, mask: None = None) -> Any:
-        """Values (images, height, width, channels), normalised over all but the channels."""
+        """Values (images, channels) or (images, height, width, channels), normalised over all but the channels."""
+        if len(inputs.shape) == 2:
+            as_images = self.call(inputs[:, None, None], training)
+            return tf.reshape(as_images, tf.shape(inputs))
         mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(mean)
         offset = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(mean)

@@ -52,7 +52,7 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
     ``policy``, Keras' dtype policy, is that of its layers, except for rescalings, whose factors bfloat16 would round,
     the images' frequencies, of which the high ones are small differences, and the logits. Where a dense layer is
     the first to see the rescaled images, it scales its product; a convolution at every place is a turned one, and
-    batch normalisation of values (images, height, width, channels) is fused.
+    batch normalisation is fused.
     """
     order = iter(range(len(model.layers)))
     rescaling, scaled = _scaled_after(model)
@@ -64,7 +64,7 @@ def logits_model(model: keras.Model, policy: str = "float32") -> keras.Model:
             return DerivedDropout(next(order), name=layer.name, dtype=config["dtype"])
         if layer is rescaling:
             return keras.layers.Identity(name=layer.name)
-        if _normalises_images(layer):
+        if _normalises_channels(layer):
             return FusedNormalisation.from_config(config)
         if _at_every_place(layer):
             return TurnedConvolution.from_config(config)
@@ -88,12 +88,12 @@ def _scaled_after(model: keras.Model) -> tuple[Any, Any]:
     return None, None
 
 
-def _normalises_images(layer: keras.layers.Layer) -> bool:
-    """Whether ``layer`` is a plain batch normalisation of values (images, height, width, channels) by channel."""
+def _normalises_channels(layer: keras.layers.Layer) -> bool:
+    """Whether ``layer`` is a plain batch normalisation of values (images, channels) or of images, by channel."""
     return (
         isinstance(layer, keras.layers.BatchNormalization)
-        and len(layer.output.shape) == 4
-        and layer.axis in (-1, 3)
+        and len(layer.output.shape) in (2, 4)
+        and layer.axis in (-1, len(layer.output.shape) - 1)
         and not layer.synchronized
         and not layer.renorm
     )

@@ -177,10 +177,10 @@ class Program:
             tape.watch(self._trained)
             with training_form.drawing(draws, *dropout):
                 logits = tf.cast(self._model(pixels, training=True), tf.float32)
-            cross_entropies = _cross_entropies(targets, logits, recipe.label_smoothing)
             if recipe.mixup:
-                partners = _cross_entropies(tf.reverse(targets, [0]), logits, recipe.label_smoothing)
-                cross_entropies = shares[batch] * cross_entropies + (1 - shares[batch]) * partners
+                cross_entropies = _mixed_cross_entropies(targets, shares[batch], logits, recipe.label_smoothing)
+            else:
+                cross_entropies = _cross_entropies(targets, logits, recipe.label_smoothing)
             cross_entropy = tf.reduce_sum(cross_entropies * counts) / total
         loss = cross_entropy + self._penalty(self._trained, l2) / replicas if self._penalised else cross_entropy
         correct = _correct(targets, logits, tf.cast(counts, tf.int32))
@@ -278,6 +278,18 @@ def _cross_entropies(labels: Any, logits: Any, smoothing: float) -> Any:
     if not smoothing:
         return losses
     return (1 - smoothing) * losses - smoothing * tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
+
+
+def _mixed_cross_entropies(labels: Any, share: Any, logits: Any, smoothing: float) -> Any:
+    """Float32 (n,), in nats, of images of which ``share``, float32 (), is their own and the rest their partner's.
+
+    Against one distribution over the classes, because the gradient of four sums would be added in any order.
+    """
+    classes = logits.shape[1]
+    own = tf.one_hot(labels, classes)
+    mixed = share * own + (1 - share) * tf.reverse(own, [0])
+    smoothed = (1 - smoothing) * mixed + smoothing / classes
+    return tf.nn.softmax_cross_entropy_with_logits(labels=tf.stop_gradient(smoothed), logits=logits)
 
 
 def _correct(labels: Any, logits: Any, counts: Any) -> Any:

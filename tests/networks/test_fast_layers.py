@@ -60,12 +60,13 @@ def test_products_give_the_gradient_of_a_kernel_that_tensorflow_gives(monkeypatc
         {"center": True, "scale": True, "trainable": False},
     ],
 )
-def test_fused_normalisation_is_kerass(own: dict[str, Any]) -> None:
+@pytest.mark.parametrize("shape", [(4, 3, 2, 5), (24, 5)])
+def test_fused_normalisation_is_kerass(own: dict[str, Any], shape: tuple[int, ...]) -> None:
     options = {"momentum": 0.6, "epsilon": 1e-3, **own}
     random = np.random.default_rng(0)
     kind_of_values = tf.bfloat16 if "dtype" in own else tf.float32
-    values = tf.cast(tf.constant(random.normal(3, 2, (4, 3, 2, 5)), tf.float32), kind_of_values)
-    upstream = tf.cast(tf.constant(random.normal(size=(4, 3, 2, 5)), tf.float32), kind_of_values)
+    values = tf.cast(tf.constant(random.normal(3, 2, shape), tf.float32), kind_of_values)
+    upstream = tf.cast(tf.constant(random.normal(size=shape), tf.float32), kind_of_values)
     found: list[list[Any]] = []
     for kind in (keras.layers.BatchNormalization, FusedNormalisation):
         layer = kind(**options)

@@ -131,13 +131,13 @@ def test_convolutions_at_every_place_are_turned_and_no_others() -> None:
         assert type(training_form.logits_model(keras.Model(image, logits)).get_layer("one")) is keras.layers.Conv2D
 
 
-def test_the_normalisation_of_images_is_fused_and_that_of_vectors_is_not() -> None:
+def test_normalisation_by_channel_is_fused_and_no_other() -> None:
     form = training_form.logits_model(convolutional.build((8, 4), 0.0, True, 10))
     kinds = [type(layer) for layer in form.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert kinds == [FusedNormalisation] * 4
     form = training_form.logits_model(build(DenseNetwork((16, 8), (0.0,) * 2, (0.0,) * 2, normalisation=True)))
     kinds = [type(layer) for layer in form.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert kinds == [keras.layers.BatchNormalization] * 2
+    assert kinds == [FusedNormalisation] * 2
     image = keras.Input((8, 8, 3))
     for options in ({"axis": 1}, {"synchronized": True}, {"renorm": True}):
         values = keras.layers.BatchNormalization(name="one", **options)(image)
