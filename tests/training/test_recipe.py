@@ -80,8 +80,9 @@ def test_a_network_trains_as_by_keras_fit_moving_averages_too(made: Callable[[],
     assert epoch.validate().accuracy == pytest.approx(accuracy, abs=0.02)
 
 
-def test_mixed_images_are_trained_towards_both_labels() -> None:
-    own = recipe(1, 1e-9, batch_size=330, mixup=1.0)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_mixed_images_are_trained_towards_both_labels(smoothing: float) -> None:
+    own = recipe(1, 1e-9, batch_size=330, mixup=1.0, label_smoothing=smoothing)
     model = build(DenseNetwork((16,), (0.0,), (0.0,)))
     epoch = compiled_epoch(model, own)
     epoch.begin(100)
@@ -92,7 +93,7 @@ def test_mixed_images_are_trained_towards_both_labels() -> None:
     rows = order(0, TRAIN, seed=107)
     images, labels = TRAIN.images[rows].astype(np.float32), np.eye(10)[TRAIN.labels[rows]]
     mixed = np.round(share * images + (1 - share) * images[::-1])
-    targets = share * labels + (1 - share) * labels[::-1]
+    targets = (1 - smoothing) * (share * labels + (1 - share) * labels[::-1]) + smoothing / 10
     probabilities = np.asarray(model(mixed.astype(np.uint8)))
     assert progress.losses[0] == pytest.approx(-np.mean(np.sum(targets * np.log(probabilities), axis=1)), rel=1e-4)
     assert progress.correct == np.sum(probabilities.argmax(axis=1) == TRAIN.labels[rows])
