@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from pipeline.files.artefacts import sha256
 from pipeline.files.dataset import TrainAndTest
 from pipeline.files.errors import UserError
 from pipeline.files.names import counted
@@ -24,8 +23,8 @@ Files = dict[PurePosixPath, bytes]
 class Entry(BaseModel):
     """One data set.
 
-    ``content`` is the digest of its files, or None where only the sha256 of the ``archive`` that holds them is known;
-    ``arrays`` that of the decoded images, where they are lossy. ``largest``: bytes that no archive of it exceeds.
+    ``content`` is the digest of its files, ``arrays`` that of the decoded images, where they are lossy. ``largest``:
+    bytes that no archive of it exceeds.
     ``images_per_class`` is by split, train and test; None where the reader makes the split itself.
     """
 
@@ -35,8 +34,7 @@ class Entry(BaseModel):
     origin: str
     address: str | None = None
     largest: int = 0
-    content: str | None = None
-    archive: str | None = None
+    content: str
     arrays: str | None = None
     lossless: bool
     class_names: tuple[str, ...]
@@ -75,8 +73,6 @@ def verified(
     Raises :class:`UserError` that says what is missing, too much or different, or what cannot be read.
     """
     wrong = f"{path} is not {dataset}, which fetch.dataset names"
-    if entry.content is None and (found := None if path.is_dir() else sha256(path)) != entry.archive:
-        raise UserError(f"{wrong}: it is {found or 'a folder'}; allowed: an archive of sha256 {entry.archive}")
     tops = {name.parts[0] for name in expected}
     below: dict[PurePosixPath, PurePosixPath] = {}
 
@@ -94,7 +90,7 @@ def verified(
     if unknown:
         raise UserError(f"{wrong}: {counted(len(unknown), 'file')} not of it, among them {unknown[0]}")
     digest = content_digest({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
-    if entry.content not in (None, digest):
+    if digest != entry.content:
         raise UserError(f"{wrong}: its content has the digest {digest}; allowed: {entry.content}")
     return files, digest, [name for name, relative in below.items() if is_clutter(relative)]
 

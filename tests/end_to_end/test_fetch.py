@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.files.artefacts import sha256
 from pipeline.files.dataset import Split, TrainAndTest
 from pipeline.images.catalogue import arrays_digest
 from tests.conftest import (
@@ -82,11 +81,6 @@ def test_provenance_is_recorded(project: Project, archive: Path) -> None:
         "counts": dataset["counts"],
     }
     assert dataset["counts"]["train"]["frog"] == 10
-
-
-def test_the_official_archive_is_known_by_its_own_digest(project: Project, archive: Path) -> None:
-    know(project, binary_members(), "binary", content=None, archive=sha256(archive))
-    fetch_succeeds(project, archive)
 
 
 class GitHub(BaseHTTPRequestHandler):

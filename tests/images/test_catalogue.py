@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pipeline.fetch import CATALOGUE
-from pipeline.files.artefacts import sha256
 from pipeline.files.errors import UserError
 from pipeline.images import catalogue, layouts
 from tests.conftest import ROOT, binary_members, catalogue_entry, folder_members, laid_out, tar, zipped
@@ -21,15 +20,15 @@ def as_github(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def verified(
-    path: Path, members: Mapping[str, bytes], layout: str = "folders", **others: object
+    path: Path, members: Mapping[str, bytes], layout: str = "folders"
 ) -> tuple[catalogue.Files, str, list[PurePosixPath]]:
-    entry = catalogue.Entry.model_validate(catalogue_entry(members, layout, **others))
+    entry = catalogue.Entry.model_validate(catalogue_entry(members, layout))
     return catalogue.verified(path, "small", entry, layouts.expected(entry))
 
 
-def refusal(path: Path, members: Mapping[str, bytes], layout: str = "folders", **others: object) -> str:
+def refusal(path: Path, members: Mapping[str, bytes], layout: str = "folders") -> str:
     with pytest.raises(UserError) as caught:
-        verified(path, members, layout, **others)
+        verified(path, members, layout)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -98,18 +97,21 @@ def test_what_cannot_be_read_is_named_and_not_only_missed(tmp_path: Path) -> Non
     assert len(verified(folder, members)[0]) == len(members)
 
 
-def test_where_the_files_are_not_known_their_archive_is(tmp_path: Path) -> None:
+def test_the_official_files_are_known_in_any_archive_and_in_a_folder(tmp_path: Path) -> None:
     members = binary_members()
     inside = {f"cifar-10-batches-bin/{name}": content for name, content in members.items()}
-    archive = tar(tmp_path / "a.tar.gz", inside | {"cifar-10-batches-bin/readme.html": b""})
-    known = {"content": None, "archive": sha256(archive)}
-    files, digest, _ = verified(archive, members, "binary", **known)
-    assert {str(name): content for name, content in files.items()} == members
-    assert digest == catalogue_entry(members, "binary")["content"]
-    other = tar(tmp_path / "b.tar.gz", inside)
-    assert sha256(other) in refusal(other, members, "binary", **known)
-    folder = laid_out(tmp_path / "copy", members)
-    assert "it is a folder; allowed: an archive of sha256" in refusal(folder, members, "binary", **known)
+    beside = {"cifar-10-batches-bin/readme.html": b"", "cifar-10-batches-bin/batches.meta.txt": b""}
+    for path in (
+        tar(tmp_path / "a.tar.gz", inside | beside),
+        zipped(tmp_path / "a.zip", inside),
+        laid_out(tmp_path / "copy", members),
+    ):
+        files, digest, clutter = verified(path, members, "binary")
+        assert {str(name): content for name, content in files.items()} == members
+        assert (digest, clutter) == (catalogue_entry(members, "binary")["content"], [])
+    first = members["data_batch_1.bin"]
+    altered = members | {"data_batch_1.bin": first[:-1] + bytes([first[-1] ^ 1])}
+    assert "its content has the digest" in refusal(tar(tmp_path / "b.tar.gz", altered), members, "binary")
 
 
 def test_the_address_of_the_jpeg_copy_is_its_origin() -> None:
