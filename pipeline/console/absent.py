@@ -16,7 +16,7 @@ def how_to_get(model: Path) -> str:
     quick, remote = QUICK / "models/selected.keras", Repo().config["core"].get("remote")
     ways = [f"'--model {quick}' takes the one that 'make quick' has trained"] if quick.exists() else []
     ways += [f"'dvc pull {model}' fetches it if it was pushed to the remote {remote}"] if remote else []
-    ways += [] if quick.exists() else ["'make quick' trains one in some minutes"]
+    ways += [] if quick.exists() else ["'make quick' trains two in some minutes"]
     ways += ["'make repro' trains all in hours ('make plan' says how many)"]
     without = "" if remote else ", and no DVC remote is set from which it could be pulled"
     return f"{model} is missing{without}; {', '.join(ways)}"

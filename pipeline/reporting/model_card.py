@@ -25,7 +25,11 @@ _LOOKS = {
     "mirrored": "the image and its mirror image",
     "mirrored-shifted": "the image and two copies shifted by a pixel, and the mirror image of each; the unshifted half",
 }
-_MOVED = "- It does not find an object again that has moved by some pixels, as a convolutional network would."
+_MOVED = "It was trained on unmoved images, so an object that has moved by some pixels may be another to it."
+_LIMITS = (
+    "It always names one of its classes, whatever the image shows.",
+    "Test scores hold for images of the same source; how it does on others was not measured.",
+)
 
 _LOADING = f"""```python
 import keras
@@ -33,6 +37,11 @@ import keras
 model = keras.models.load_model("{MODEL}")
 probabilities = model.predict(images)  # images: uint8 (n, 32, 32, 3), red, green, blue from 0 to 255
 ```"""
+
+
+def limits(network: Network, recipe: Recipe) -> list[str]:
+    """Sentences on what a model of this kind cannot do."""
+    return [*([] if isinstance(network, ConvolutionalNetwork) or recipe.shift else [_MOVED]), *_LIMITS]
 
 
 def training(network: Network, recipe: Recipe) -> list[list[str]]:
@@ -144,10 +153,10 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         # Params are checked: what a search says of its winner is not.
         again = evaluated_again(run.group)
         raise UserError(f"{group_file(run.group)}: the search {run.name} is damaged ({error!r}); {again}") from None
-    convolves = isinstance(network, ConvolutionalNetwork)
+    kind = "convolutional" if isinstance(network, ConvolutionalNetwork) else "fully connected"
     texts = [
         f"# Model card: {run.title}",
-        f"A {'convolutional' if convolves else 'fully connected'} network with {result.parameters:,} parameters "
+        f"A {kind} network with {result.parameters:,} parameters "
         f"that names which of {len(classes)} classes a 32x32 colour image shows. Selected among "
         f"{counted(len(results.candidates), 'run')} by validation accuracy; the file is "
         + (f"the seed whose own is the best, {result.best_seed}" if n > 1 else f"that of seed {result.best_seed}")
@@ -175,13 +184,7 @@ def card(params: Params, results: Results, reliability: list[Bin]) -> str:
         "al., 2017; 15 bins of equal width; this very model).",
         "![Accuracy by confidence, and how many images have it](figures/reliability.png)",
         "## Limits",
-        "\n".join(
-            [
-                f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images, most on {worst}.",
-                *([] if convolves else [_MOVED]),
-                "- It always names one of its classes, whatever the image shows.",
-                "- Test scores hold for images of the same source; how it does on others was not measured.",
-            ]
-        ),
+        f"- It errs on about {1 - result.test['accuracy'].mean:.0%} of the test images; its F1 is lowest for {worst}.\n"
+        + "\n".join(f"- {limit}" for limit in limits(network, recipe)),
     ]
     return "\n\n".join(texts) + "\n"

@@ -10,7 +10,7 @@ from pipeline.console.absent import how_to_get
 
 MODEL = Path("models/selected.keras")
 TRAINED = "'make repro' trains all in hours ('make plan' says how many)"
-QUICK = "'make quick' trains one in some minutes"
+QUICK = "'make quick' trains two in some minutes"
 NO_REMOTE = "models/selected.keras is missing, and no DVC remote is set from which it could be pulled"
 
 

@@ -1,8 +1,10 @@
 """What the model card says of how a model was made: each kind of network, and each part of a recipe."""
 
+from dataclasses import replace
+
 from pipeline.params.recipe import Recipe
 from pipeline.params.runs import ConvolutionalNetwork, DenseNetwork
-from pipeline.reporting.model_card import training
+from pipeline.reporting.model_card import limits, training
 
 PLAIN = Recipe(50, 128, "float32", 1e-3)
 
@@ -61,3 +63,12 @@ def test_each_part_of_a_recipe_is_said_and_no_other() -> None:
     assert rows["averaged weights"] == "moved every 5 steps, decay 0.9"
     assert (rows["label smoothing"], rows["patience"]) == ("0.1", "no early stopping")
     assert (rows["epochs"], rows["batch size"], rows["precision"]) == ("at most 9", "64", "mixed_bfloat16")
+
+
+def test_only_a_dense_network_that_saw_no_shifted_image_is_said_to_depend_on_the_place() -> None:
+    def depends(network: ConvolutionalNetwork | DenseNetwork, recipe: Recipe) -> bool:
+        return any("trained on unmoved images" in limit for limit in limits(network, recipe))
+
+    assert depends(DenseNetwork(), PLAIN)
+    assert not depends(DenseNetwork(), replace(PLAIN, shift=1))
+    assert not depends(ConvolutionalNetwork((32,)), PLAIN)
