@@ -45,7 +45,9 @@ def _digits(params: Any) -> None:
     for section in (params["beyond"], *params["beyond"]["runs"].values()):
         if "epochs" in section:
             section["epochs"] = 2
-    # As in the demo, few runs of each kind and two trials.
+    # Few runs of each kind and two trials.
+    for name in [name for name, run in params["beyond"]["runs"].items() if run.get("compared_with")]:
+        del params["beyond"]["runs"][name]
     del params["scale"]["architectures"]["deep"]
     final = params["tune"]["searches"]["final"]
     params["tune"].update(max_epochs=3, searches={"final": final})

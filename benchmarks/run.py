@@ -164,9 +164,9 @@ def document(results: dict[str, Any]) -> str:
             "# Seconds per epoch",
             "Images of CIFAR-10, validation of a quarter as many included; medians of "
             f"{REPETITIONS} epochs after {WARM_UP} others, all programs in turn in one run; in brackets the peak "
-            "memory of the process in MB. Ours does not write here the state to resume from: 0.3 s at the largest "
-            "dense network, after an epoch or ten seconds, whichever is longer. How its design came about is in "
-            "[designs.md](designs.md).",
+            "memory of the process in MB. Checkpoints are not included: one takes 0.3 s at the largest dense network "
+            "and is written after an epoch or ten seconds, whichever is longer. How the design of ours came about is "
+            "in [designs.md](designs.md).",
             results["machine"],
             f"Dense networks: {images:,} images, Adam, batches of {dense.BATCH}.",
             tables(results, DENSE, list(dense.PROGRAMS)),
