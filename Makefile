@@ -41,7 +41,7 @@ queue: .venv/installed  ## run the queued experiments, as many beside each other
 quick: .venv/installed  ## train and evaluate one model of the study and one from beyond it on the real images
 	@python -m tools.quick
 
-demo: .venv/installed  ## run the whole graph on scikit-learn's digits in a folder of its own, offline
+demo: .venv/installed  ## run one or two runs of each kind on scikit-learn's digits in a folder of its own, offline
 	@tools/demo
 
 review: .venv/installed  ## compare parameters, metrics and figures with main, or with REV
@@ -60,7 +60,7 @@ tune-worker: .venv/installed  ## train trials of SEARCH for its chief (docs/reci
 	@while status=0; python -m pipeline.tune "$(SEARCH)" || status=$$?; \
 	  [ $$status -eq 134 -o $$status -eq 137 -o $$status -eq 139 ]; do :; done; exit $$status
 
-tidy: .venv/installed  ## remove models and metrics of runs that params.yaml no longer declares
+tidy: .venv/installed  ## remove models, logs and entries of dvc.lock of runs that params.yaml no longer declares
 	@python -m tools.tidy
 
 clean-state: .venv/installed  ## remove the checkpoints of this work tree's runs, with ALL=1 of all work trees
