@@ -85,7 +85,8 @@ def scaling() -> dict[str, float]:
     result = {}
     for scale in SCALES:
         worker = Worker(network, "ours", widths, int(images * scale))
-        worker.epoch()
+        for _ in range(WARM_UP):
+            worker.epoch()
         result[str(scale)] = round(median(worker.epoch() for _ in range(REPETITIONS)), 4)
         worker.end()
     return result
