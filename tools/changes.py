@@ -147,9 +147,9 @@ def _changes(path: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | 
 
 
 def _left(first: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether what has a score by the ``first`` part of its name is still named: then it was not removed.
+    """Whether the run of a score is still there, so that the score alone is missing.
 
-    That is the file itself where it is of one run, which has an n, else the run.
+    ``first``: the first part of the score's name. It is the run, unless the file is of one run and so has an n itself.
     """
     if "n" in old or "n" in new:
         return True

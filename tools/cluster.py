@@ -44,7 +44,6 @@ class Cluster:
         self._listed = -math.inf
         self._had_jobs = False
         self._lines: dict[str, str] = {}
-        self._alone = False
         # Stages that are being taken from the run cache here.
         self.arriving: set[str] = set()
         client.subscribe_topic(cluster_worker.TOPIC, self._take_line)
@@ -176,8 +175,11 @@ class RemoteStage:
                     return int(self._result["code"])
                 self._local = self._cluster.arrive(self._stage)
             case status:
-                error = future.exception() if status == "error" else f"its task was {status}"
-                self._result = {"failure": f"{type(error).__name__}: {error}", "log": "", "ran": False}
+                failure = f"its task was {status}"
+                if status == "error":
+                    error = future.exception()
+                    failure = f"{type(error).__name__}: {error}"
+                self._result = {"failure": failure, "log": "", "ran": False}
                 return _LOST
         return None
 

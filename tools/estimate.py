@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tools.times import Time
 
-# Of a stage that was never timed: starting Python, DVC and TensorFlow; and what a stage that trains nothing takes.
+# Seconds: to start Python, DVC and TensorFlow; of an untimed stage that trains nothing; of one from the run cache.
 START_SECONDS = 8.0
 OTHER_SECONDS = 20.0
 CACHED_SECONDS = 3.0

@@ -26,7 +26,10 @@ _VALIDATION = Path("data/prepared/val/images.npy")
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
-    """The command line; ends the process with exit code 2 where it cannot be understood."""
+    """The command line. Ends the process with exit code 2 for unknown or missing words.
+
+    Raises :class:`UserError` for an empty path.
+    """
     parser = argparse.ArgumentParser("python -m tools.export", description="Write a model in another format.")
     parser.add_argument("model", type=arguments.named, metavar="MODEL", help="a .keras file of this project")
     parser.add_argument("--format", choices=["onnx"], required=True, help="onnx: for ONNX Runtime and others")

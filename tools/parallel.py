@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.console import command
-from pipeline.files.errors import UserError
 from pipeline.params import reading
 from pipeline.params.reading import Params
 from pipeline.runtime.signals import Stopped, stop_request
@@ -64,13 +63,11 @@ def tell(result: Result, graph: Graph, seconds: float, say: Screen) -> None:
             say.say(f"left out, because they need it: {', '.join(left_out)}")
 
 
-def main(*words: str) -> None:
-    """Run all stale stages, as many beside each other as the first word says, at the scheduler that a second names."""
-    if len(words) not in (1, 2):
-        raise UserError("allowed: make repro JOBS=N or JOBS=auto, or SCHEDULER=tcp://host:8786")
+def main(number: str, scheduler: str = "") -> None:
+    """Run all stale stages, as many beside each other as ``number`` says, on the workers of ``scheduler`` if given."""
     began = time.monotonic()
     params = reading.load(*reading.SECTIONS)
-    count = jobs.count(words[0], params.train.threads)
+    count = jobs.count(number, params.train.threads)
     screen = Screen()
     graph = Graph()
     with alone(graph.temporary / "parallel.lock", screen.say) as held:
@@ -80,8 +77,8 @@ def main(*words: str) -> None:
             return
         here = Here(graph, count, (held,))
         where: AbstractContextManager[Place] = nullcontext(here)
-        if len(words) > 1:
-            where = cluster.connected(words[1], graph, params.train, here.start, screen.say)
+        if scheduler:
+            where = cluster.connected(scheduler, graph, params.train, here.start, screen.say)
         elif warning := jobs.crowd(count, params.train.threads):
             screen.say(warning)
         with where as place, stop_request() as stop:

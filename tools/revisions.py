@@ -16,13 +16,11 @@ _DEEPEST = 50
 
 
 def run(*words: str) -> bytes:
-    """What git or dvc prints. Raises :class:`UserError` with what it says where it fails, or could not read a side."""
-    ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git and dvc, no shell
-    said = ended.stderr.decode(errors="replace").strip().splitlines()
-    # DVC ends well where it could not read one of two sides, and then calls all of the other new or removed.
-    unread = [line for line in said if "failed to load" in line]
-    if ended.returncode or unread:
-        raise UserError(f"{' '.join(words)}: {[f'exit code {ended.returncode}', *said, *unread[:1]][-1]}")
+    """What git prints. Raises :class:`UserError` with the last line of its complaint where it fails."""
+    ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git, no shell
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{' '.join(words)}: {[f'exit code {ended.returncode}', *said][-1]}")
     return ended.stdout
 
 

@@ -1,6 +1,5 @@
 """What a stage multiplies, counted from params.yaml before anything is trained and without TensorFlow."""
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from pipeline.files.artefacts import read_json
+from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 from pipeline.images import catalogue
 from pipeline.params import runs
@@ -64,8 +64,8 @@ def data_set(params: Params) -> tuple[int, int] | None:
         if read_json(Path("metrics/dataset.json"))["dataset"] == params.fetch.dataset:
             labels = np.load(_PREPARED / "train" / "labels.npy", mmap_mode="r")
             return len(labels), len(read_json(_PREPARED / "class_names.json"))
-    except (OSError, ValueError, KeyError, json.JSONDecodeError):
-        # Not fetched yet, or being written: the catalogue says it too.
+    except (OSError, ValueError, EOFError, TypeError, UserError):
+        # Not fetched yet, being written or damaged: the catalogue says it too.
         pass
     entry = known(params)
     if entry is None or entry.images_per_class is None:

@@ -70,3 +70,14 @@ def test_times_are_kept_for_each_stage_and_a_damaged_file_is_named(
         assert f"warning: {times.path()} cannot be read" in capsys.readouterr().err
     times.record("a", Time(1.5, 10, 2))
     assert times.read() == {"a": Time(1.5, 10, 2)}
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"dataset": "cifar10-jpeg"}'])
+def test_the_catalogue_says_how_many_images_there_are_where_files_are_damaged(
+    damaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("metrics/dataset.json", "data/prepared/train/labels.npy"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(damaged)
+    assert work.data_set(reading.load(*reading.SECTIONS, path=ROOT / "params.yaml")) == (40_000, 10)
