@@ -28,7 +28,10 @@ SELECTED = Path("models/selected.keras")
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
-    """The command line; ends the process with exit code 2 where it cannot be understood."""
+    """The command line. Ends the process with exit code 2 for unknown or missing words.
+
+    Raises :class:`UserError` for an empty path or a wrong number of classes.
+    """
     parser = argparse.ArgumentParser("python -m pipeline.predict", description="Name what is on images.")
     parser.add_argument(
         "images", nargs="+", type=arguments.named, metavar="IMAGE", help="an image file, or a folder of them"

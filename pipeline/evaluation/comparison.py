@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from pipeline.evaluation.intervals import CONFIDENCE, Interval
 from pipeline.evaluation.statistics import Statistic
 
-# Two-sided: a difference is told from chance where chance alone makes one as large less often.
+# A difference is told from chance where its two-sided p is below this.
 SIGNIFICANCE = 0.05
 # How often a test should find a difference that is there.
 POWER = 0.8
@@ -76,8 +76,8 @@ def _freedom(share: float, first: int, second: int) -> float:
 def holm(p: Mapping[str, float], comparisons: int) -> dict[str, float]:
     """Holm's (1979) corrected p of each of ``p``, which are of as many ``comparisons`` or of fewer.
 
-    One that has no p counts as one that told nothing: so the others do not change when it is made. Where no difference
-    is real, the chance that any corrected p is below 5 % is at most 5 %.
+    A comparison without a p, as one that is not made yet, counts as one that told nothing. Where no difference is real,
+    the chance that any corrected p is below 5 % is at most 5 %.
     """
     corrected, least = {}, 0.0
     for place, name in enumerate(sorted(p, key=lambda name: p[name])):

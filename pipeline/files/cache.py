@@ -10,7 +10,7 @@ from dvc.repo import Repo
 def is_cached(path: Path) -> bool:
     """Whether DVC's cache holds the content of the file ``path``, or of every file below it.
 
-    It holds neither links nor anything else that is no file, nor what a folder without files is for.
+    False for links, for other things that are no files, and for empty folders.
     """
     return _holds(Repo().cache.local, path)
 

@@ -10,9 +10,10 @@ PRODUCT_CHANNELS = 256
 
 
 class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
-    """A dense layer of ``scale`` times its input, which scales the product instead: fewer numbers.
+    """A dense layer on ``scale`` times its input. It scales the product, which has fewer numbers than the input.
 
-    ``factors``: the dtype of the product's. The numbers 0 to 255 are exact in bfloat16, their fractions are not.
+    ``factors``: the dtype in which input and kernel are multiplied. The numbers 0 to 255 are exact in bfloat16, their
+    fractions are not.
     """
 
     def __init__(self, scale: float, factors: str, **options: Any) -> None:
@@ -32,8 +33,8 @@ class ScaledDense(keras.layers.Dense):  # type: ignore[misc]
 class TurnedConvolution(keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution at every place, whose input's gradient is computed as a convolution forward, by the turned kernel.
 
-    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors. So it may for the
-    gradient of the kernel: see :func:`_of_kernel`.
+    That is the same sum. TensorFlow's own operation for it takes up to twice as long on processors. Its operation for
+    the gradient of the kernel can be slower too: see :func:`_of_kernel`.
     """
 
     def call(self, inputs: Any) -> Any:

@@ -13,11 +13,11 @@ _MOVING = {"moving_mean": 0.0, "moving_variance": 1.0}
 
 
 def initialise(model: keras.Model, seed: int) -> None:
-    """Set every weight of ``model`` from ``seed`` alone.
+    """Set the trained weights of ``model`` from ``seed``, and the moving averages of normalisation to 0 and 1.
 
     Kernels Glorot uniform (Glorot and Bengio, 2010), biases zero; batch normalisation begins as the identity. The
-    first filters of a convolution whose window has a centre hand on a channel each (Jordan, 2024). Layers that are not
-    trained stay as they are. Raises ValueError for another kind of weight.
+    first filters of a convolution whose window has a centre hand on a channel each (Jordan, 2024). Fixed kernels stay
+    as they are. Raises ValueError for a trained weight of another kind.
     """
     convolutions = {id(layer.kernel) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
     for index, variable in enumerate(model.trainable_variables):

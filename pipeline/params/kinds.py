@@ -36,7 +36,7 @@ def completed(name: str) -> Callable[[Any], Any]:
 
 
 def number(value: Any) -> float:
-    """Let numbers pass that float32 can hold. The reader has told them from text; true and false are none."""
+    """``value``, if it is a number that float32 can hold. Raises ValueError otherwise, also for text and booleans."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
     if not abs(value) < math.inf:
@@ -47,7 +47,7 @@ def number(value: Any) -> float:
 
 
 def filled_list(value: Any) -> Any:
-    """Let lists pass that hold something."""
+    """``value``, if it is a list with an entry. Raises ValueError otherwise."""
     if not isinstance(value, list) or not value:
         raise ValueError("a list of at least one number")
     return value
@@ -65,7 +65,7 @@ def _layers(value: Any) -> Any:
 
 
 def _one_folder_each(entries: dict[str, _Entry]) -> dict[str, _Entry]:
-    """Let names pass that differ where capitals and small letters are the same, as in the folders of some systems."""
+    """``entries``, if no two names differ in capitals alone: some file systems take these for one folder."""
     known: dict[str, str] = {}
     for name in entries:
         other = known.setdefault(name.lower(), name)

@@ -7,9 +7,10 @@ from typing import Any
 
 from pipeline.evaluation.comparison import POWER, SIGNIFICANCE, Comparison, compare, holm, smallest_difference
 from pipeline.evaluation.intervals import Interval, image_interval
+from pipeline.files.names import counted
 from pipeline.files.runs import Run
 from pipeline.reporting import published
-from pipeline.reporting.markdown import counted, interval, probability, table
+from pipeline.reporting.markdown import interval, probability, table
 from pipeline.reporting.published import StudySection
 from pipeline.reporting.replication import DECIMALS, reported_differences
 from pipeline.reporting.results import Results, correct

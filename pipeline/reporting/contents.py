@@ -118,7 +118,8 @@ def samples(classes: int, count: int) -> dataset.Split:
     if not whole or train.labels[:count].max(initial=0) >= classes:
         again = "'dvc repro -f -s preprocess' makes them anew"
         wanted = f"images, uint8 (n, 32, 32, 3), and labels, uint8 (n,), from 0 to {classes - 1}"
-        raise UserError(f"{dataset.PREPARED / 'train'} holds something else than {wanted}; {again}")
+        found = f"{train.images.dtype} {train.images.shape} and {train.labels.dtype} {train.labels.shape}"
+        raise UserError(f"{dataset.PREPARED / 'train'} holds {found}, or a label too large; allowed: {wanted}; {again}")
     return dataset.Split(train.images[:count], train.labels[:count])
 
 

@@ -36,7 +36,7 @@ def provenance(dataset: Mapping[str, Any], split: Mapping[str, Any]) -> str:
 def overview(results: Results, committed: Mapping[Run, str] | None = None) -> str:
     """The scores of all declared runs in one table, and the naive classifier's.
 
-    ``committed``: of each run whose test scores are others than in the last commit what that had. These stand last.
+    ``committed``: the committed test accuracy of each run whose test scores have changed; these runs stand last.
     """
     committed = committed or {}
     rows = [
@@ -90,9 +90,9 @@ _SEARCHES = """The best val accuracy is that of the winning trial's best epoch: 
 biased upwards. Trained afresh, the model of the epoch with the lowest val_loss is kept, and the learning rate is not
 halved."""
 
-_WEIGHTS = """Hyperparameters with one value are left out, and those that decided most come first. The share is eta
-squared of the trials' ranks, within their rung, by the values of a hyperparameter (by thirds where there are many),
-less what chance would give; trials that continue an earlier one are not counted."""
+_WEIGHTS = """Hyperparameters with one value are left out, and those that decided most come first. The share is
+epsilon squared (Kelley, 1935) of the trials' ranks, within their rung, by the values of a hyperparameter (by thirds
+where there are many): eta squared less what chance would give. Trials that continue an earlier one are not counted."""
 
 
 def searches(section: StudySection, results: Results) -> list[str]:

@@ -31,11 +31,6 @@ def interval(bounds: Interval | None) -> str:
     return f"{bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ""
 
 
-def counted(number: int, noun: str) -> str:
-    """``number`` of what ``noun`` names in the singular: "1 epoch", "2 epochs"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def magnitude(number: float) -> str:
     """A cell for a number whose magnitude counts, with three digits."""
     return f"{number:.2e}"

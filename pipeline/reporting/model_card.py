@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.evaluation.calibration import Bin, expected_calibration_error
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 from pipeline.files.runs import group_file
 from pipeline.params.reading import Params
 from pipeline.params.recipe import Recipe
@@ -15,7 +16,7 @@ from pipeline.params.runs import ConvolutionalNetwork, Network, trained
 from pipeline.reporting.class_labels import in_tables
 from pipeline.reporting.contents import evaluated_again
 from pipeline.reporting.document import provenance
-from pipeline.reporting.markdown import counted, magnitude, table
+from pipeline.reporting.markdown import magnitude, table
 from pipeline.reporting.results import Results
 
 MODEL = "models/selected.keras"
@@ -23,7 +24,7 @@ MODEL = "models/selected.keras"
 # What a saved model averages, by the name of its looks.
 _LOOKS = {
     "mirrored": "the image and its mirror image",
-    "mirrored-shifted": "the image and two copies shifted by a pixel, and the mirror image of each; the unshifted half",
+    "mirrored-shifted": "the image and its mirror image, weight 1/2, and two copies shifted by a pixel, mirrored too",
 }
 _MOVED = "It was trained on unmoved images, so an object that has moved by some pixels may be another to it."
 _LIMITS = (
@@ -55,7 +56,7 @@ def training(network: Network, recipe: Recipe) -> list[list[str]]:
         *([["augmentation", _augmentation(recipe)]] if _augmentation(recipe) else []),
         *([["label smoothing", f"{recipe.label_smoothing:g}"]] if recipe.label_smoothing else []),
         *([["averaged weights", _averaged_weights(recipe)]] if recipe.average_every else []),
-        ["epochs", f"at most {recipe.epochs}"],
+        ["epochs", str(recipe.epochs) if recipe.patience is None else f"at most {recipe.epochs}"],
         ["patience", patience],
         ["batch size", str(recipe.batch_size)],
         ["precision", recipe.precision],

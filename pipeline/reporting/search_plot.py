@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from pipeline.files.names import counted
 from pipeline.reporting.drawing import BLACK, ORANGE, SERIES, WIDTH
-from pipeline.reporting.markdown import counted
 from pipeline.reporting.trials import Search, weight
 
 # Axes whose values lie orders of magnitude apart, or double.

@@ -85,9 +85,9 @@ def weight(trials: Iterable[Trial], name: str) -> float | None:
     """The share, from 0 to 1, of the variance of ranks within rungs that the hyperparameter ``name`` explains.
 
     The trials that began anew are ranked within their rung by val_accuracy, and grouped by the values of ``name``, or
-    by thirds of them where there are more than three. It is the share of the ranks' variance that lies between the
-    groups (eta squared), less what groups of the same sizes would have by chance: 0 where there is no more. None where
-    there are too few trials to say.
+    by thirds of them where there are more than three. It is epsilon squared (Kelley, 1935): the share of the ranks'
+    variance that lies between the groups (eta squared), less what groups of the same sizes would have by chance; 0
+    where that is negative. None where there are too few trials to say.
     """
     fresh = [trial for trial in trials if not trial.promoted and name in trial.hyperparameters]
     rungs = np.array([trial.max_epoch for trial in fresh])

@@ -84,7 +84,7 @@ def check(stage: str) -> None:
     now = modules(stage)
     changed = sorted(name for name in now.keys() | known_modules.keys() if now.get(name) != known_modules.get(name))
     if changed:
-        raise UserError(f"{path} is of other code than {changed[0]} is now; run 'dvc repro fingerprint' first")
+        raise UserError(f"{path} does not match {changed[0]}, which has changed; run 'dvc repro fingerprint' first")
 
 
 def installed(library: str) -> str:

@@ -31,7 +31,7 @@ _AGAIN = "the state is saved: run the same command again to continue"
 def address() -> str | None:
     """Where the chief listens, or None where this process searches alone.
 
-    Raises :class:`UserError` where some of the variables are missing, or the port is none.
+    Raises :class:`UserError` where some of the variables are missing, the port is none, or a worker's name has "chief".
     """
     given = {name: os.environ.get(name, "") for name in (TUNER_ID, IP, PORT)}
     missing = [name for name, value in given.items() if not value]
@@ -57,7 +57,10 @@ def is_worker() -> bool:
 
 
 def lost_seconds() -> float:
-    """After so long a silence a worker, or the chief, is taken for lost. A worker reports about once a second."""
+    """Seconds of silence after which a worker or the chief counts as lost. A worker reports about once a second.
+
+    CIFAR10_WORKER_TIMEOUT, else 300. Raises :class:`UserError` where that is no positive number.
+    """
     text = os.environ.get(TIMEOUT, "300")
     try:
         seconds = float(text)
@@ -213,7 +216,7 @@ def serve(oracle: Any, folder: Path, watch: Callable[[], None], stop: StopReques
         server.add_insecure_port(own_address)
     except RuntimeError:
         raise UserError(
-            f"{IP} and {PORT} are {own_address}, where this machine cannot listen, or something does"
+            f"{IP} and {PORT} are {own_address}; allowed: an address of this machine and a port that is free"
         ) from None
     server.start()
     try:

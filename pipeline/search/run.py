@@ -76,7 +76,8 @@ def open_search(search: SearchParams, train_params: TrainParams, outputs: Path) 
         if saved.path is not None:
             yield saved
         elif distributed.is_chief():
-            raise UserError(f"{checkpoints.folder()} cannot be written, where a chief and its workers meet")
+            allowed = f"allowed in {checkpoints.VARIABLE}: a folder that the chief and its workers share"
+            raise UserError(f"{checkpoints.folder()} cannot be written; {allowed}")
         else:
             with tempfile.TemporaryDirectory() as folder:
                 yield Checkpoints(Path(folder))

@@ -94,8 +94,14 @@ def confirmed(folder: Path, scores: Mapping[str, float]) -> list[Trial]:
 
 
 def set_aside(folder: Path) -> None:
-    """Take all trials that are kept in ``folder`` for not yet done; :func:`take_again` finds them."""
+    """Take all trials that are kept in ``folder`` for not yet done; :func:`take_again` finds them.
+
+    The checkpoint of a trial that has not ended is removed: nothing says which hyperparameters it is of.
+    """
     (folder / _ASIDE).mkdir(exist_ok=True)
+    for path in folder.glob("trial-*.checkpoint"):
+        if not path.with_suffix(".json").exists():
+            path.unlink()
     for path in folder.glob("trial-*.json"):
         path.replace(folder / _ASIDE / path.name)
 
@@ -103,7 +109,7 @@ def set_aside(folder: Path) -> None:
 def take_again(folder: Path, name: str, values: Mapping[str, Any], max_epoch: int) -> Trial | None:
     """The trial ``name`` that was set aside, if it was one of Keras Tuner's ``values`` up to ``max_epoch``.
 
-    Else None, and a checkpoint of that name is removed, because it may be that of another trial.
+    Else None; what was set aside under that name is of another trial, and is removed with its checkpoint.
     """
     path = folder / _ASIDE / f"trial-{name}.json"
     if not path.exists():
@@ -141,7 +147,7 @@ def winner(trials: Sequence[Trial]) -> Trial:
 
 
 def summary(trials: Sequence[Trial]) -> dict[str, Any]:
-    """What a search cost, and its :func:`winner`, whose hyperparameters are text because JSON rounds numbers."""
+    """What a search cost, and its :func:`winner`; hyperparameters are text because ``write_json`` rounds numbers."""
     best = winner(trials)
     return {
         "trials": len(trials),

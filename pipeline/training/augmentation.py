@@ -1,4 +1,4 @@
-"""Images changed at random while they are trained on: integer arithmetic on uint8, derived from (seed, step)."""
+"""Images changed at random while they are trained on: integer arithmetic on uint8, from the seed and step or epoch."""
 
 from typing import Any
 

@@ -135,8 +135,9 @@ class CompiledEpoch:
     def train(self, seed: int, val_losses: Sequence[float], start: Progress) -> Iterator[Progress]:
         """Train the epoch after those with ``val_losses`` from ``start`` on; yields its progress about once a second.
 
-        The last progress has all batches done. The order of the images follows from (seed, epoch) and all else that is
-        random from (seed, step), so that an epoch does not depend on how the process came to it.
+        The last progress has all batches done. The order of the images follows from (seed, epoch), an alternating flip
+        from (seed, image, epoch) and all else that is random from (seed, step), so that an epoch does not depend on how
+        the process came to it.
         """
         epoch = len(val_losses)
         shuffled = generator(seed, Purpose.ORDER, epoch).permutation(self._train.count)

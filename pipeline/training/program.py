@@ -23,7 +23,7 @@ from pipeline.training import augmentation, optimisers
 # Images in a batch of validation, where the size changes nothing but memory and speed.
 VALIDATION_BATCH = 1000
 
-# Number of unused programs to keep (about 15 MB each and their weights; a search has dozens of architectures).
+# So many of the programs used last are kept (about 15 MB each and their weights; a search has dozens of architectures).
 UNUSED_KEPT = 8
 
 # Fields of a recipe that a program gets as tensors or not at all, with their placeholders in a structure.

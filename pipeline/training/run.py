@@ -70,8 +70,8 @@ def train_model(
     at one look, in the recipe's precision. Continues from the checkpoint of a run that was killed; ``save_seconds`` and
     ``piece_products`` are those of :class:`Trainer` and :class:`CompiledEpoch`. ``before_writing`` raises where nothing
     may be written. Raises :class:`pipeline.files.errors.UserError` when training diverges, the network is larger than
-    the machine's memory or another process trains the same run, and :class:`pipeline.runtime.signals.Stopped` after a
-    signal; then no output stays behind.
+    the machine's memory or another process trains the same run in this work tree, and
+    :class:`pipeline.runtime.signals.Stopped` after a signal; then no output stays behind.
     """
     class_names = dataset.class_names()
     scope = devices.scope(train_params)

@@ -58,10 +58,10 @@ class History:
 class Trainer:
     """Trains the model of ``epoch`` from the initial weights that follow from ``seed``.
 
-    It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted. ``names``: of its
-    checkpoint, and after it of those that it may go on from instead. ``keep_best``: whether the weights of the best
-    epoch are remembered for :attr:`kept_weights`. ``save_seconds``: a kill costs at most so much training, or an epoch
-    where that is longer.
+    It goes on from its checkpoint, if there is one, and ends as if it had never been interrupted. ``names``: first
+    that of its checkpoint, then those that it goes on from where that is missing. ``keep_best``: whether the weights of
+    the best epoch are remembered for :attr:`kept_weights`. ``save_seconds``: a kill costs at most so much training, or
+    an epoch where that is longer.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Trainer:
 
     @property
     def kept_weights(self) -> list[npt.NDArray[np.float32]]:
-        """Those of the best epoch with early stopping, else the last, in the order of the model's weights."""
+        """Those of the best epoch with early stopping and ``keep_best``, else the last, in the model's order."""
         return self._best_weights if self._keeps_best else self._epoch.weights
 
     def save(self) -> bool:

@@ -72,7 +72,7 @@ def test_a_stage_after_an_edit_stops_with_one_line(clean: Project) -> None:
     assert failed.returncode != 0
     line, *of_dvc = failed.stderr.splitlines()
     assert line == (
-        "baseline: fingerprints/baseline.json is of other code than pipeline.training.program is now; "
+        "baseline: fingerprints/baseline.json does not match pipeline.training.program, which has changed; "
         "run 'dvc repro fingerprint' first"
     )
     assert all("baseline: " not in line for line in of_dvc)
@@ -98,6 +98,6 @@ def test_an_edit_while_a_stage_trains_stops_it_before_it_writes(clean: Project) 
     edit(clean, "pipeline/training/program.py", "AN_EDIT = 1\n")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "pipeline.training.program is now; run 'dvc repro fingerprint' first" in errors
+    assert "does not match pipeline.training.program, which has changed; run 'dvc repro fingerprint' first" in errors
     assert not model.exists()
     assert not log.exists()

@@ -368,7 +368,7 @@ def test_a_worker_of_another_search_is_refused(project: Project) -> None:
     assert "or keeps its checkpoints elsewhere than" in worker.stderr
     second = project.call("tune", "final", **cluster("chief", port))
     assert second.returncode == 1
-    assert "where this machine cannot listen, or something does" in second.stderr
+    assert "allowed: an address of this machine and a port that is free" in second.stderr
     chief.terminate()
     _, errors = chief.communicate(timeout=30)
     assert chief.returncode == 128 + signal.SIGTERM

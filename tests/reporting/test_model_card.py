@@ -30,7 +30,7 @@ def test_a_dense_network_is_described_by_its_layers_and_what_it_sees() -> None:
     assert [rows[name] for name in ("hidden units", "L2", "dropout")] == ["16, 16", "0, 0.0001", "0, 0.5"]
     assert rows["input"] == "the lowest 12 spatial frequencies each way, by colour"
     assert {"batch normalisation", "residual"} <= set(rows)
-    assert rows["averaged for an answer"].startswith("the image and two copies shifted by a pixel")
+    assert rows["averaged for an answer"].endswith("and two copies shifted by a pixel, mirrored too")
     assert {"input", "batch normalisation", "residual", "averaged for an answer"}.isdisjoint(said(DenseNetwork((16,))))
 
 
@@ -62,7 +62,8 @@ def test_each_part_of_a_recipe_is_said_and_no_other() -> None:
     assert rows["augmentation"] == "alternating flips, shifts of 1 pixel, cutout of 8 pixels, mixup 0.2"
     assert rows["averaged weights"] == "moved every 5 steps, decay 0.9"
     assert (rows["label smoothing"], rows["patience"]) == ("0.1", "no early stopping")
-    assert (rows["epochs"], rows["batch size"], rows["precision"]) == ("at most 9", "64", "mixed_bfloat16")
+    assert (rows["epochs"], rows["batch size"], rows["precision"]) == ("9", "64", "mixed_bfloat16")
+    assert said(DenseNetwork(), replace(recipe, patience=3))["epochs"] == "at most 9"
 
 
 def test_only_a_dense_network_that_saw_no_shifted_image_is_said_to_depend_on_the_place() -> None:

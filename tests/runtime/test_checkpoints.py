@@ -344,8 +344,11 @@ def test_a_folder_without_locks_is_named_and_not_used(
     def flock(file: int, operation: int) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert saved.save("seed-100", ARRAYS, {})
     monkeypatch.setattr(fcntl, "flock", flock)
     with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert saved.load("seed-100") is None
         assert not saved.save("seed-100", ARRAYS, {})
     outputs, state = capsys.readouterr().err.splitlines()
     assert f"Function not implemented; nothing keeps another process from writing {OUTPUTS} too" in outputs

@@ -57,6 +57,14 @@ def test_the_checkpoint_of_another_trial_of_the_same_name_is_not_continued(
     assert trials.take_again(tmp_path, "0007", VALUES, 3) is None
 
 
+def test_the_checkpoint_of_a_trial_that_had_not_ended_is_not_continued_by_another_of_its_name(tmp_path: Path) -> None:
+    trials.record(tmp_path, trials.ended("0007", VALUES, HISTORY, 2, 3))
+    for name in ("0007", "0008"):
+        (tmp_path / f"trial-{name}.checkpoint").touch()
+    trials.set_aside(tmp_path)
+    assert [path.name for path in tmp_path.glob("*.checkpoint")] == ["trial-0007.checkpoint"]
+
+
 def test_a_search_without_a_trained_trial_has_no_winner() -> None:
     failed = trials.ended("0001", {}, None, 0, 9, failure="diverged")
     good = trials.ended("0002", {}, HISTORY, 3, 3)
