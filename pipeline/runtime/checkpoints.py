@@ -143,8 +143,9 @@ def open_checkpoints(key: str, outputs: Path, *, alone: bool = True) -> Iterator
 
     Raises :class:`UserError` that names the process (the orphan of a killed dvc) that writes the same outputs. One in
     another folder (a queue worker) that trains the same run is waited for. Where their folder cannot be written or
-    locked, a warning says so and the run is trained without any, also without those of an earlier run. ``alone``: no
-    other process writes there without a lock, so that what a kill in writing left can be removed.
+    locked, a warning says so, and the run is trained all the same: without a lock also without the checkpoints of an
+    earlier run. ``alone``: no other process writes there without a lock, so that what a kill in writing left can be
+    removed.
     """
     path = folder() / key
     with ExitStack() as locks:
@@ -152,9 +153,10 @@ def open_checkpoints(key: str, outputs: Path, *, alone: bool = True) -> Iterator
             locks.enter_context(_locked(str(_WORK_TREE_LOCKS.absolute() / _digest(str(outputs))), wait=False))
         except OSError as error:
             _warn(f"{error.filename}: {error.strerror}; nothing keeps another process from writing {outputs} too")
-        usable = True
+        locked = False
         try:
             locks.enter_context(_locked(key, wait=True))
+            locked = True
             path.mkdir(exist_ok=True)
             for temporary in path.glob(".*") if alone else ():
                 temporary.unlink()
@@ -162,12 +164,11 @@ def open_checkpoints(key: str, outputs: Path, *, alone: bool = True) -> Iterator
             trained_by = sorted({*_recorded(path)[1], _here()})
             write_json(path / _RUN, {"run": Path(*outputs.parts[1:-1]).as_posix(), "work_trees": trained_by})
         except OSError as error:
-            usable = False
             _warn(
                 f"{error.filename}: {error.strerror}; training goes on, but a kill would lose it. "
                 f"{VARIABLE} may name a folder that can be written and locked"
             )
-        yield Checkpoints(path if usable else None)
+        yield Checkpoints(path if locked and path.is_dir() else None)
 
 
 def clean(*, all_work_trees: bool) -> Iterator[str]:

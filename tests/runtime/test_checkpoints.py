@@ -355,6 +355,22 @@ def test_a_folder_without_locks_is_named_and_not_used(
     assert state.startswith(f"warning: {folder / RUN}.lock: Function not implemented; training goes on")
 
 
+def test_a_run_goes_on_from_its_checkpoint_where_the_disk_is_full(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write_json(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        assert saved.save("seed-100", ARRAYS, {"epoch": 3})
+    monkeypatch.setattr(checkpoints, "write_json", write_json)
+    with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
+        loaded = saved.load("seed-100")
+    assert loaded is not None
+    assert loaded[1] == {"epoch": 3}
+    assert "No space left on device; training goes on, but a kill would lose it" in capsys.readouterr().err
+
+
 def test_one_work_tree_at_two_places_is_one(tmp_path: Path, containers: Callable[..., Container]) -> None:
     first = containers("host-a", tmp_path / "shared", tmp_path / "app", RUN)
     assert first.line("stdout") == "holds None\n"
