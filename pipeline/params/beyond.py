@@ -88,7 +88,7 @@ class BeyondRunParams(RecipeParams, HiddenLayersParams):
     network: Literal["dense", "convolutional"]
     normalisation: bool
     residual: bool
-    frequencies: Annotated[int, Field(ge=0, le=32)]
+    frequencies: Annotated[Integer, Field(ge=0, le=32)]
     widths: Annotated[Units, Field(max_length=MOST_BLOCKS)]
     whitening: bool
     looks: Looks

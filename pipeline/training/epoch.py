@@ -95,7 +95,7 @@ class CompiledEpoch:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         size = recipe.batch_size
         if size % replicas:
-            raise UserError(f"train.batch_size is {size}; allowed on {replicas} devices: multiples of {replicas}")
+            raise UserError(f"batch_size is {size}; allowed on {replicas} devices: multiples of {replicas}")
         self._batch_size = min(size, -(-train.count // replicas) * replicas)
         self.batches = -(-train.count // self._batch_size)
         products = forward(model)

@@ -47,7 +47,7 @@ def exhaustion_told(network: Network, recipe: Recipe) -> Iterator[None]:
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise TooLargeError(
             f"{_sizes(network)} and batch_size {recipe.batch_size} need more memory than there is: {reason}"
         ) from None

@@ -62,7 +62,7 @@ def test_two_mirrored_devices_train_as_one_does_and_refuse_a_batch_that_they_can
     assert two["scores"] == pytest.approx(one["scores"], rel=1e-4)
     assert two["sums"] == pytest.approx(one["sums"], rel=1e-4)
     assert two["sums"] != one["sums"], "nothing was divided"
-    assert two["refused"] == "train.batch_size is 33; allowed on 2 devices: multiples of 2"
+    assert two["refused"] == "batch_size is 33; allowed on 2 devices: multiples of 2"
     assert one["refused"] == ""
 
 
