@@ -65,7 +65,8 @@ def chance(changed: Sequence[Change]) -> str:
     tested = sum(change.comparison is not None and change.comparison.p is not None for change in changed)
     text = (
         f"Better or worse: p of Welch's t-test over seeds is below {SIGNIFICANCE}. Not told apart: these seeds cannot "
-        "tell, which does not say that nothing changed. Unknown: p cannot be computed, for the reason named."
+        "tell, which does not say that nothing changed. Unknown: p cannot be computed, for the reason named. Changed: "
+        "not tested, because neither direction is better, or because the models of folds share training images."
     )
     if not tested:
         return text

@@ -13,8 +13,9 @@ def averaged(network: keras.Model, looks: str) -> keras.Model:
     """A model of the same form whose probabilities are those of ``network`` averaged over ``looks`` at an image.
 
     "one": ``network`` itself. "mirrored": the image and its mirror image. "mirrored-shifted": that with weight 1/2,
-    and with 1/4 each the same of the image shifted by one pixel down and right, and up and left, the border reflected
-    (Jordan, 2024). ``network`` becomes a layer of the model, and shares its weights.
+    and with 1/4 each the same of the image shifted by one pixel down and right, and up and left, the border reflected.
+    These are the looks of Jordan (2024), who averages logits. ``network`` becomes a layer of the model, and shares its
+    weights.
     """
     if looks == "one":
         return network

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, assert_never
 
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Fold, Run
@@ -133,6 +133,13 @@ def compared(params: Params) -> dict[Run, Run]:
     }
 
 
+def differences(params: Params, run: Run) -> dict[str, tuple[Any, Any]]:
+    """Each parameter in which ``run`` is not as the run that it is compared with: its own value, and that one's."""
+    own, base = (params.beyond.runs[name] for name in (run.name, compared(params)[run].name))
+    values = {name: (getattr(own, name), getattr(base, name)) for name in type(own).model_fields}
+    return {name: pair for name, pair in values.items() if name != "compared_with" and pair[0] != pair[1]}
+
+
 def seed_of(train: TrainParams, word: str) -> int:
     """The seed that a ``word`` of the command line names. Raises :class:`UserError` unless train.seeds has it."""
     if word not in map(str, train.seeds):
@@ -168,11 +175,14 @@ def trained(params: Params, run: Run, search: Mapping[str, Any] | None = None) -
 
 def _beyond(own: BeyondRunParams) -> tuple[Network, Recipe]:
     recipe = Recipe(**{field.name: getattr(own, field.name) for field in fields(Recipe)})
-    if own.network == "convolutional":
-        return ConvolutionalNetwork(own.widths, own.dropout, own.whitening, own.looks), recipe
-    network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
-    parts = {name: getattr(own, name) for name in ("normalisation", "residual", "frequencies", "looks")}
-    return replace(network, **parts), recipe
+    match own.network:
+        case "convolutional":
+            return ConvolutionalNetwork(own.widths, own.dropout, own.whitening, own.looks), recipe
+        case "dense":
+            network = uniform(own.units, own.l2, own.dropout, own.dropout_after)
+            parts = {name: getattr(own, name) for name in ("normalisation", "residual", "frequencies", "looks")}
+            return replace(network, **parts), recipe
+    assert_never(own.network)
 
 
 def _recipe(

@@ -80,10 +80,10 @@ def reported_beside_measured(section: StudySection, results: Results, comparable
         row.append(str(test["f1"]))
         if comparable:
             row.append(f"{reported['f1']:.4f}" if "f1" in reported else "")
-        rows.append(row)
+        rows.append([*row, magnitude(results.runs[run].multiply_adds.mean)])
     of_study = ["reported", "difference"], ["reported F1"]
     before, after = of_study if comparable else ([], [])
-    return table(["run", "test accuracy", *before, "test F1", *after], rows)
+    return table(["run", "test accuracy", *before, "test F1", *after, "multiply-adds"], rows)
 
 
 _SEARCHES = """The best val accuracy is that of the winning trial's best epoch: a maximum over all trials, hence
@@ -114,20 +114,27 @@ def together(results: Results) -> list[str]:
     if results.together is None:
         return []
     members, val, test = results.together.members, results.together.val, results.together.test
+    costs = [results.runs[Run("beyond", name)].multiply_adds for name in members]
+    cost = sum(one_seed.mean * one_seed.n for one_seed in costs)
     return [
         "## An ensemble over runs",
         "Each member is a run of `beyond` with all its seeds, and together they name the class with the highest "
         "mean probability. One after another joins as long as that raises the accuracy on the validation images "
         f"(Caruana et al., 2004); chosen in this order: {', '.join(members)}. Validation accuracy "
         f"{val['accuracy']:.4f}, the highest of all ensembles tried, hence biased upwards; test accuracy "
-        f"{test['accuracy']:.4f}, test F1 {test['f1']:.4f}. The first table has each member alone.",
+        f"{test['accuracy']:.4f}, test F1 {test['f1']:.4f}. The first table has each member alone. Training all seeds "
+        f"of all members costs {magnitude(cost)} multiply-adds.",
     ]
 
 
 def cross_validation(results: Results) -> list[str]:
     """Paragraphs on the runs that were trained on folds; none where there is no such run."""
     rows = [
-        [run.title, str(result.folds), str(result.folds.n), str(result.val["accuracy"]), str(result.val["accuracy"].n)]
+        [
+            run.title,
+            *(str(cell) for cell in (result.folds, result.folds.n, result.val["accuracy"], result.val["accuracy"].n)),
+            magnitude(result.multiply_adds.mean),
+        ]
         for run, result in results.runs.items()
         if result.folds is not None
     ]
@@ -139,7 +146,7 @@ def cross_validation(results: Results) -> list[str]:
         "validated by a model of one seed that was trained on all others. The deviation is over folds, beside it that "
         "over seeds with the validation images held out. No test image is used. A run with a patience keeps the epoch "
         "with the lowest loss on the very images that score it, which raises both figures a little.",
-        table(["run", "val accuracy, folds", "folds", "val accuracy, held out", "seeds"], rows),
+        table(["run", "val accuracy, folds", "folds", "val accuracy, held out", "seeds", "multiply-adds of one"], rows),
     ]
 
 
@@ -163,6 +170,10 @@ def selection(results: Results) -> str:
 def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
+
+_CURVES_BEYOND = """In these curves training images are augmented, and their labels smoothed and mixed, as the run says;
+validation images are not, and are seen at one look. So the loss on training images may be the higher one, and the val
+accuracy of a run that averages several looks is not where its curve ends."""
 
 _REPORTED = """A bar says where one more seed would lie with 95 % confidence (Student's t prediction interval): a
 reported figure is that of one run. On the right, all less the reported accuracy, or the mean of two; a bar that reaches
@@ -205,6 +216,8 @@ def report(results: Results, sections: Sequence[StudySection], answers: Mapping[
         texts += [f"### {section.title}", reported_beside_measured(section, results, comparable)]
         if not section.repeats:
             texts.append(f"![Learning curves: {section.title}](figures/learning_curves_{section.id}.png)")
+        if any(run.group == "beyond" for run in section.runs):
+            texts.append(_CURVES_BEYOND)
         if section.id == "tune":
             texts += searches(section, results)
     if comparable:

@@ -1,8 +1,9 @@
 """What each part of a run is worth: runs that lack one part of it, or have another in its place, beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import yaml
 
 from pipeline.evaluation.comparison import SIGNIFICANCE, Comparison, compare_paired
 from pipeline.evaluation.intervals import Interval, image_interval
@@ -19,6 +20,7 @@ from pipeline.reporting.comparisons import (
     comparison_table,
     of_runs,
 )
+from pipeline.reporting.markdown import magnitude, table
 from pipeline.reporting.results import Results, correct
 
 # By base run, and then by the name of the run that is compared with it.
@@ -69,16 +71,44 @@ def texts(results: Results, parts: Parts) -> list[str]:
     paragraphs = [_METHOD, _VERDICTS]
     for base, rows in parts.items():
         paragraphs.append(f"### {base.title} without a part")
+        declared = _rows(results, base)
         if base in results.runs:
-            paragraphs.append(f"Base run: test accuracy {results.runs[base].test['accuracy']}.")
+            own = results.runs[base]
+            cost = f"training one seed costs {magnitude(own.multiply_adds.mean)} multiply-adds"
+            paragraphs.append(f"Base run: test accuracy {own.test['accuracy']}; {cost}.")
         if rows:
             paragraphs.append(comparison_table(rows, MEASURED, what="row"))
+            paragraphs.append(_what_differs(results, [row for row in declared if row.name in rows]))
         if ONE_LOOK in rows:
             paragraphs.append(_PAIRED)
-        absent = [run.name for run in (base, *_rows(results, base)) if run not in results.runs]
+        absent = [run.name for run in (base, *declared) if run not in results.runs]
         if absent:
             paragraphs.append(f"Not run yet: {', '.join(absent)}.")
     return paragraphs
+
+
+def _what_differs(results: Results, rows: Sequence[Run]) -> str:
+    """A table of ``rows``: every parameter in which each differs from its base run, and what its training costs."""
+    return table(
+        ["row", "its parameters, and the base run's", "multiply-adds"],
+        [
+            [
+                row.name,
+                ", ".join(
+                    f"{name} {_value(own)} ({_value(base)})"
+                    for name, (own, base) in results.differences.get(row, {}).items()
+                ),
+                magnitude(results.runs[row].multiply_adds.mean),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _value(value: object) -> str:
+    """``value`` as params.yaml has it."""
+    listed = list(value) if isinstance(value, tuple) else value
+    return str(yaml.safe_dump(listed, default_flow_style=True)).removesuffix("...\n").strip()
 
 
 def _rows(results: Results, base: Run) -> list[Run]:

@@ -14,7 +14,7 @@ from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Predicted, Run, group_file
 from pipeline.params.beyond import ENSEMBLE
 from pipeline.params.reading import Params
-from pipeline.params.runs import SECTION_OF, compared, declared
+from pipeline.params.runs import SECTION_OF, compared, declared, differences
 from pipeline.reporting import contents
 from pipeline.reporting.contents import evaluated_again
 
@@ -77,7 +77,8 @@ class Results:
 
     ``naive`` are test scores of the classifier that looks at no image, if the baseline was evaluated; ``missing`` are
     the runs that are not there yet. ``dataset`` and ``split`` are metrics/dataset.json and metrics/split.json.
-    ``compared`` has each run, there or not, that shows what a part of another is worth, and that other one.
+    ``compared`` has each run, there or not, that shows what a part of another is worth, and that other one;
+    ``differences`` has each parameter in which it is not as the other, its own value first.
     ``together`` is the ensemble over runs beyond the study.
     """
 
@@ -88,6 +89,7 @@ class Results:
     dataset: Mapping[str, Any]
     split: Mapping[str, Any]
     compared: Mapping[Run, Run] = field(default_factory=dict)
+    differences: Mapping[Run, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
     together: EnsembleResult | None = None
 
     @property
@@ -153,7 +155,9 @@ def read(params: Params) -> Results:
                     missing.append(run)
     dataset = contents.described("dataset", contents.Dataset, "'dvc repro -f -s fetch' makes it anew")
     split = contents.described("split", contents.Split, "'dvc repro -f -s preprocess' makes it anew")
-    return Results(params.train.seeds, found, naive, missing, dataset, split, compared(params), together)
+    rows = compared(params)
+    changed = {run: differences(params, run) for run in rows}
+    return Results(params.train.seeds, found, naive, missing, dataset, split, rows, changed, together)
 
 
 @contextmanager

@@ -126,8 +126,26 @@ def test_runs_that_are_compared_with_another_are_told(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     params = reading.load("beyond", path=path)
     assert runs.compared(params) == {Run("beyond", "no-flips"): Run("beyond", "dense-augmented")}
-    committed = runs.compared(reading.load("beyond", path=ROOT / "params.yaml"))
+
+
+def test_each_committed_row_differs_from_its_base_run_in_its_part_alone() -> None:
+    params = reading.load("beyond", path=ROOT / "params.yaml")
+    committed = runs.compared(params)
     assert set(committed.values()) == {Run("beyond", "dense-augmented"), Run("beyond", "conv-5min")}
+    assert {run.name: runs.differences(params, run) for run in committed} == {
+        "dense-unaugmented": {"flip": ("none", "random"), "shift": (0, 2)},
+        "dense-pixels": {"frequencies": (0, 16)},
+        "dense-unnormalised": {"normalisation": (False, True)},
+        "dense-constant-rate": {"schedule": ("constant", "cosine"), "warm_up": (0, 0.1)},
+        "dense-unsmoothed": {"label_smoothing": (0, 0.1)},
+        "conv-unaugmented": {"flip": ("none", "alternating"), "shift": (0, 2)},
+        "conv-random-flip": {"flip": ("random", "alternating")},
+        "conv-unsmoothed": {"label_smoothing": (0, 0.2)},
+        "conv-constant-rate": {"schedule": ("constant", "linear"), "warm_up": (0, 0.23), "final_rate": (0, 0.07)},
+        "conv-unaveraged": {"average_every": (0, 5)},
+        "conv-unwhitened": {"whitening": (False, True)},
+        "conv-even-biases": {"bias_rate_factor": (1, 64)},
+    }
 
 
 @pytest.mark.parametrize(

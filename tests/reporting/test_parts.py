@@ -95,12 +95,21 @@ def test_the_same_models_at_one_look_are_compared_in_pairs(results: Results) -> 
 
 
 def test_the_report_has_a_table_of_each_base_run_and_names_what_was_not_run(results: Results) -> None:
+    costs = {BASE: 7e9, FLIPS: 5e9}
+    runs = {run: replace(result, multiply_adds=Statistic(costs.get(run, 1), 3)) for run, result in results.runs.items()}
+    flips = {"flip": ("none", "random"), "units": ((8,), (8, 9)), "patience": (None, 3)}
+    results = replace(results, runs=runs, differences={FLIPS: flips})
     text = "\n\n".join(parts.texts(results, parts.answers(results)))
     first, second = text.split("## beyond/other without a part")
     assert "## beyond/base without a part" in first
-    assert "Base run: test accuracy 0.7100 ± 0.0100." in first
+    assert "Base run: test accuracy 0.7100 ± 0.0100; training one seed costs 7.00e+09 multiply-adds." in first
     assert cells(first, "no-flips")[0] == "-0.1000"
-    assert cells(first, "no-flips")[-1] == WORSE
+    assert cells(first, "no-flips")[5:] == [
+        WORSE,
+        "flip none (random), units [8] ([8, 9]), patience null (3)",
+        "5.00e+09",
+    ]
+    assert cells(first, "cutout")[6:] == ["", "1.00e+00"]
     assert re.fullmatch(r"-0\.\d{4} to -0\.\d{4}", cells(first, "no-flips")[1])
     assert "Not run yet: absent." in first
     assert "| narrow" not in first
@@ -124,7 +133,7 @@ def test_one_seed_tells_no_p_and_leaves_no_nan(tmp_path: Path, monkeypatch: pyte
     Path("data/predictions/ablation/labels.npy").rename("data/predictions/beyond/labels.npy")
     text = "\n\n".join(parts.texts(one, parts.answers(one)))
     assert cells(text, "no-flips")[:4] == ["-0.1000", "", "", ""]
-    assert cells(text, "no-flips")[-1] == "unknown: one seed"
+    assert cells(text, "no-flips")[5] == "unknown: one seed"
     assert "nan" not in text
 
 

@@ -13,7 +13,7 @@ from pipeline.files.artefacts import read_json, write_array, write_csv, write_js
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run, group_file
 from pipeline.params import reading
-from pipeline.reporting import contents, results, selected
+from pipeline.reporting import contents, document, results, selected
 from pipeline.reporting.published import STUDY_GROUPS
 from pipeline.reporting.results import EnsembleResult, Results, RunResult, SearchResult
 from tests.conftest import ROOT
@@ -346,7 +346,11 @@ def test_mistakes_of_another_form_are_named(images: Any, measured: Results) -> N
 def with_parts(folder: Path) -> Results:
     """The three runs, and beyond the study one with folds, one that is compared with it, and their ensemble."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["beyond"]["runs"] = {"base": {}, "row": {"compared_with": "base"}, "absent": {"compared_with": "base"}}
+    content["beyond"]["runs"] = {
+        "base": {},
+        "row": {"shift": 0, "units": [8], "compared_with": "base"},
+        "absent": {"compared_with": "base"},
+    }
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(content))
     folds = {"folds": {"accuracy": {"mean": 0.55, "std": 0.03, "n": 5}}}
@@ -369,6 +373,7 @@ def test_folds_and_the_ensemble_over_runs_are_read_back(measured: Results, tmp_p
 def test_a_run_that_shows_what_a_part_is_worth_is_never_selected(measured: Results, tmp_path: Path) -> None:
     found = with_parts(tmp_path)
     assert found.compared == {ROW: BASE, ABSENT: BASE}
+    assert found.differences == {ROW: {"shift": (0, 2), "units": ((8,), (1024, 1024, 1024))}, ABSENT: {}}
     assert ROW in found.runs
     assert found.candidates == [BASELINE, SHALLOW, FINAL, BASE]
     # The row is the best on validation, and by far the worst on test.
@@ -418,3 +423,19 @@ def test_the_best_seed_has_the_highest_validation_accuracy_and_of_equals_is_the_
 ) -> None:
     by_seed = dict(zip((100, 101, 102), accuracies, strict=True))
     assert RunResult(0, Statistic(1, 3), Statistic(1, 3), {}, {}, {}, {}, by_seed, {}, {}).best_seed == best
+
+
+def test_what_is_beyond_single_runs_stands_in_the_report_beside_its_cost(measured: Results, tmp_path: Path) -> None:
+    found = with_parts(tmp_path)
+    assert found.together is not None
+    found = replace(found, together=replace(found.together, members=["base", "row"]))
+    # Two members of two seeds.
+    assert "Training all seeds of all members costs 2.40e+10 multiply-adds." in "\n".join(document.together(found))
+    row = next(line for line in "\n".join(document.cross_validation(found)).splitlines() if "| beyond/base" in line)
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == [
+        "0.5500 ± 0.0300",
+        "5",
+        "0.6000 ± 0.0100",
+        "2",
+        "6.00e+09",
+    ]

@@ -13,13 +13,14 @@ import pytest
 from pipeline.evaluation.classification import scores
 from pipeline.files import dataset
 from pipeline.files.artefacts import read_json, write_json
+from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
 from pipeline.files.runs import Run
 from pipeline.networks import looks, saving
 from pipeline.networks.looks import averaged
 from pipeline.params.beyond import Looks
 from pipeline.params.recipe import Precision, Recipe
-from pipeline.params.runs import DenseNetwork
+from pipeline.params.runs import ConvolutionalNetwork, DenseNetwork, Network
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
 from pipeline.training.run import train_model
@@ -163,6 +164,24 @@ def test_a_model_trained_in_bfloat16_has_the_scores_of_its_file_in_float32() -> 
     metrics, model = read_json(RUN.log(100) / "metrics.json"), saving.load(RUN.model(100))
     assert metrics["val"]["loss"] == pytest.approx(model.evaluate(VAL.images, VAL.labels, verbose=0)[0], abs=2e-6)
     assert metrics["val"]["loss"] != pytest.approx(observer.epochs[-1].val.loss, abs=2e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 256])
+@pytest.mark.parametrize(
+    "network", [replace(NETWORK, l2=(0.0,)), ConvolutionalNetwork((8,), looks="mirrored")], ids=["dense", "conv"]
+)
+def test_there_may_be_two_classes_or_256(classes: int, network: Network) -> None:
+    write_json(dataset.CLASS_NAMES, [f"class {number}" for number in range(classes)])
+    random = np.random.default_rng(0)
+    labels = (np.arange(2 * classes + 64) % classes).astype(np.uint8)
+    split = Split(random.integers(0, 256, (len(labels), 32, 32, 3), np.uint8), labels)
+    own = recipe(1, 1e-3, label_smoothing=0.1, mixup=0.2)
+    train_model(RUN, 100, network, own, split, split, SHARED, Observer, may_write)
+    probabilities = saving.load(RUN.model(100)).predict(split.images, verbose=0)
+    assert probabilities.shape == (len(labels), classes)
+    val = read_json(RUN.log(100) / "metrics.json")["val"]
+    assert val["accuracy"] == pytest.approx(np.mean(probabilities.argmax(axis=1) == labels), abs=1e-6)
+    assert val["loss"] == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), abs=2e-6)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
