@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.console import command, committed
 from pipeline.evaluation import group as scored
 from pipeline.evaluation.classification import scores_of_most_frequent
-from pipeline.evaluation.inference import outputs
+from pipeline.evaluation.inference import predicted
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
 from pipeline.files.artefacts import read_json, sha256, write_array, write_csv, write_json
@@ -56,24 +56,20 @@ def main(group: str) -> None:
         raise UserError(f"no run of {group} is trained with all its seeds; 'dvc repro {stage}' trains them")
     if absent:
         print(f"evaluate: left out of {group}, because not trained: {', '.join(absent)}")
-    together = joining(params, group, trained)
+    joined = joining(params, group, trained)
     devices.prepare(params.train.device, params.train.threads)
     remove_leftovers(leftovers(group, [*declared, *folds], seeds))
     test, names = dataset.load("test"), dataset.class_names()
-    rows, summary = [], {}
+    val = dataset.load("val") if joined else None
+    rows, summary, said = [], {}, {}
     for run in trained:
-        of_run = []
-        for seed in seeds:
-            model = saving.load(run.model(seed))
-            probabilities, at_one_look, network = outputs(model, test.images), None, looks.network_of(model)
-            if network is not model:
-                at_one_look = outputs(network, test.images)
-                write_array(run.predictions(seed, "one-look"), at_one_look)
-            if run in together:
-                write_array(run.predictions(seed, "val"), outputs(model, dataset.load("val").images))
-            write_array(run.predictions(seed), probabilities)
-            write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, probabilities, MISTAKES)])
-            of_run.append(scored.score_seed(run, seed, test.labels, probabilities, names, at_one_look))
+        models = (saving.load(run.model(seed)) for seed in seeds)
+        seen = test, val if run in joined else None
+        said[run] = [predicted(model, looks.network_of(model), *seen) for model in models]
+        of_run = [
+            scored.score_seed(run, seed, test.labels, own["test"], names, own.get("one-look"))
+            for seed, own in zip(seeds, said[run], strict=True)
+        ]
         summary[run.name] = scored.summarise(of_run, test.labels)
         if own_folds := [fold for fold in validated if fold.name == run.name]:
             summary[run.name]["folds"] = scored.summarise_folds(own_folds, seeds[0])
@@ -81,16 +77,20 @@ def main(group: str) -> None:
             summary[run.name]["search"] = read_json(run.winner) | {"trials_sha256": sha256(run.trials)}
         rows += of_run
     if group == "baseline":
-        naive = scores_of_most_frequent(dataset.load("train").labels, test.labels)
-        summary[group]["naive"] = {"test": naive}
-    if together:
-        summary[ENSEMBLE] = scored.summarise_together(together, seeds, dataset.load("val").labels, test.labels)
+        summary[group]["naive"] = {"test": scores_of_most_frequent(dataset.load("train").labels, test.labels)}
+    if val is not None:
+        summary[ENSEMBLE] = scored.summarise_together({run.name: said[run] for run in joined}, val.labels, test.labels)
+    tables = scored.tables(rows)
     fingerprints.check("evaluate")
+    for run in trained:
+        for seed, own in zip(seeds, said[run], strict=True):
+            for of, probabilities in own.items():
+                write_array(run.predictions(seed, of), probabilities)
+            write_array(run.mistakes(seed), test.images[confident_mistakes(test.labels, own["test"], MISTAKES)])
     write_array(Path("data/predictions", group, "labels.npy"), test.labels)
     write_json(group_file(group), summary[group] if group in GROUPS_OF_ONE else summary)
-    write_csv(group_file(group, "seeds"), scored.seeds_table(rows))
-    write_csv(group_file(group, "epochs"), scored.epochs_table(rows))
-    write_csv(group_file(group, "classes"), scored.classes_table(rows))
+    for kind, table in tables.items():
+        write_csv(group_file(group, kind), table)
     for run, before in committed.changed(trained).items():
         print(f"{run.title}: test accuracy {summary[run.name]['test']['accuracy']}, in the last commit {before}")
 

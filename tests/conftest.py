@@ -42,7 +42,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that both processes end at about the same time."""
+    """The longest files first, so that all processes end at about the same time."""
     order = {ROOT / "tests" / "end_to_end" / f"{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
 

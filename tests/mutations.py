@@ -484,8 +484,8 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ),
             (
                 "a run is its first seed in an ensemble",
-                "np.load(run.predictions(seed, of)) for seed in seeds",
-                "np.load(run.predictions(seed, of)) for seed in seeds[:1]",
+                "[own[of] for own in seeds]",
+                "[own[of] for own in seeds[:1]]",
             ),
             (
                 "at one look the scores are those of all looks",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.console import absent, arguments, command
 from pipeline.evaluation.inference import outputs
-from pipeline.files.artefacts import atomic_write
+from pipeline.files.artefacts import atomic_write, read_array
 from pipeline.files.errors import UserError
 from pipeline.images.decoding import SIDE
 from pipeline.networks import saving
@@ -57,7 +57,7 @@ def _in_float32(config: Any) -> Any:
 def images() -> tuple[npt.NDArray[np.uint8], str]:
     """Images, uint8 (n, 32, 32, 3), on which models are compared, and what they are."""
     if _VALIDATION.exists():
-        found = np.load(_VALIDATION)[:_IMAGES]
+        found = read_array(_VALIDATION)[:_IMAGES]
         return found, f"the first {len(found):,} validation images"
     made = np.random.default_rng(0).integers(0, 256, (_IMAGES, SIDE, SIDE, 3), np.uint8)
     return made, f"{_IMAGES:,} images of noise, because {_VALIDATION} is missing"

@@ -31,7 +31,7 @@ def why(graph: Graph) -> dict[str, str]:
             reasons = graph.reasons(name)
         except BusyError as error:
             reasons = [f"has to wait: {error}"]
-        # What that stage will write is known without it.
+        # New fingerprints can be computed without running that stage.
         if _FINGERPRINT in found and _code_changed(_kind(name)):
             reasons.append("its code or libraries changed")
         causes = sorted({_kind(needed) for needed in graph.needs[name] & found.keys()} - {_FINGERPRINT})

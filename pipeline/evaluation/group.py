@@ -1,6 +1,5 @@
 """The scores of a group's runs: over seeds for metrics/<group>.json, and one by one for the tables beside it."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,10 @@ import numpy.typing as npt
 
 from pipeline.evaluation.classification import scores, scores_by_class
 from pipeline.evaluation.ensemble import chosen, decided
+from pipeline.evaluation.inference import Predictions
 from pipeline.evaluation.statistics import Statistic, over_seeds
-from pipeline.files.artefacts import read_json
+from pipeline.files.artefacts import AGAIN, read_csv, read_json
+from pipeline.files.errors import UserError
 from pipeline.files.runs import Fold, Predicted, Run
 
 _OF_RUN = ("epochs", "best_epoch", "multiply_adds")
@@ -100,18 +101,17 @@ def summarise_folds(folds: Sequence[Fold], seed: int) -> dict[str, Any]:
 
 
 def summarise_together(
-    runs: Sequence[Run],
-    seeds: Sequence[int],
+    runs: Mapping[str, Sequence[Predictions]],
     val_labels: npt.NDArray[np.uint8],
     test_labels: npt.NDArray[np.uint8],
 ) -> dict[str, Any]:
-    """What metrics/beyond.json says of the ensemble over ``runs``, each the mean of its ``seeds``.
+    """What metrics/beyond.json says of the ensemble over ``runs``, each the mean of its seeds.
 
-    Its members are chosen by their probabilities on the validation images, which are read from their files.
+    Its members are chosen by their probabilities on the validation images.
     """
 
     def means(of: Predicted) -> dict[str, npt.NDArray[np.float32]]:
-        return {run.name: np.mean([np.load(run.predictions(seed, of)) for seed in seeds], axis=0) for run in runs}
+        return {name: np.mean([own[of] for own in seeds], axis=0) for name, seeds in runs.items()}
 
     on_val, on_test = means("val"), means("test")
     members = chosen(val_labels, on_val)
@@ -122,6 +122,11 @@ def summarise_together(
         "val": {"accuracy": val["accuracy"]},
         "test": {name: test[name] for name in ("accuracy", "f1")},
     }
+
+
+def tables(seeds: Sequence[SeedScores]) -> dict[str, list[dict[str, Any]]]:
+    """The tables beside metrics/<group>.json by their kind. Raises :class:`UserError` where a log is damaged."""
+    return {"seeds": seeds_table(seeds), "epochs": epochs_table(seeds), "classes": classes_table(seeds)}
 
 
 def seeds_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
@@ -137,18 +142,23 @@ def seeds_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
 
 
 def epochs_table(seeds: Sequence[SeedScores]) -> list[dict[str, Any]]:
-    """A row per run, seed and epoch with loss and accuracy of train and val, from dvclive's log."""
+    """A row per run, seed and epoch with loss and accuracy of train and val, from dvclive's log.
+
+    Raises :class:`UserError` where a table of the log is damaged.
+    """
     rows = []
     for seed in seeds:
         folder = seed.run.log(seed.seed) / "plots/metrics"
         columns = {}
         for curve in _CURVES:
-            with (folder / f"{curve}.tsv").open(encoding="utf-8", newline="") as file:
-                values = [row[curve.rpartition("/")[2]] for row in csv.DictReader(file, delimiter="\t")]
-            columns[curve.replace("/", "_")] = values
-        for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
-            scored = dict(zip(columns, map(float, values), strict=True))
-            rows.append({"run": seed.run.name, "seed": seed.seed, "epoch": epoch} | scored)
+            table = read_csv(folder / f"{curve}.tsv", delimiter="\t")
+            columns[curve.replace("/", "_")] = [row[curve.rpartition("/")[2]] for row in table]
+        try:
+            for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
+                scored = dict(zip(columns, map(float, values), strict=True))
+                rows.append({"run": seed.run.name, "seed": seed.seed, "epoch": epoch} | scored)
+        except ValueError as error:
+            raise UserError(f"{folder}: a table is damaged ({error}); {AGAIN}") from None
     return rows
 
 

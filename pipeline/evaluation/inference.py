@@ -6,6 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.files.dataset import Split
+from pipeline.files.runs import Predicted
+
+# What one model says: class probabilities, float32 (n, classes).
+Predictions = dict[Predicted, npt.NDArray[np.float32]]
+
 # Images in a batch, whose size changes nothing but memory and speed.
 BATCH = 1000
 
@@ -17,6 +23,19 @@ def outputs(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32
     """
     starts = range(0, len(images), BATCH)
     return np.concatenate([model(images[start : start + BATCH], training=False) for start in starts])
+
+
+def predicted(model: Any, network: Any, test: Split, val: Split | None) -> Predictions:
+    """What the Keras ``model`` says of the images of ``test``, and of ``val`` if these are given.
+
+    Where it averages what ``network`` says at several looks, also what that says at one look at those of ``test``.
+    """
+    found: Predictions = {"test": outputs(model, test.images)}
+    if network is not model:
+        found["one-look"] = outputs(network, test.images)
+    if val is not None:
+        found["val"] = outputs(model, val.images)
+    return found
 
 
 def most_probable(

@@ -18,7 +18,7 @@ class Statistic:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Statistic":
         """The statistic of at least one value."""
-        # Equal values have no spread, and not what rounding their mean leaves of one.
+        # Of equal values exactly 0: their mean may be rounded, which would leave a little.
         std = None if len(values) < 2 else 0.0 if np.ptp(values) == 0 else float(np.std(values, ddof=1))
         return cls(float(np.mean(values)), len(values), std)
 

@@ -22,7 +22,7 @@ from pipeline.files.errors import UserError
 DECIMALS = 6
 
 # How a file that cannot be read comes back.
-_AGAIN = "'dvc checkout' or 'git checkout' brings it back, 'dvc repro -f -s' with its stage makes it anew"
+AGAIN = "'dvc checkout' or 'git checkout' brings it back, 'dvc repro -f -s' with its stage makes it anew"
 
 
 @runtime_checkable
@@ -115,14 +115,14 @@ class Entry(dict[str, Any]):
         self._path = path
 
     def __missing__(self, key: str) -> Any:
-        raise UserError(f"{self._path} has no {key!r}; {_AGAIN}")
+        raise UserError(f"{self._path} has no {key!r}; {AGAIN}")
 
 
-def read_csv(path: Path) -> list[Entry]:
-    """The rows of a CSV file, all values as text. Raises :class:`UserError` where it is damaged."""
+def read_csv(path: Path, delimiter: str = ",") -> list[Entry]:
+    """The rows of a table, all values as text. Raises :class:`UserError` where it is damaged."""
     with _damage_told(path):
         text = path.read_text(encoding="utf-8")
-        rows = [Entry(path, row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        rows = [Entry(path, row) for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]
         if not text.endswith("\n") or any(None in (*row, *row.values()) for row in rows):
             raise ValueError("a row is cut short")
     return rows
@@ -148,7 +148,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, EOFError) as error:
-        raise UserError(f"{path} is damaged ({error}); {_AGAIN}") from None
+        raise UserError(f"{path} is damaged ({error}); {AGAIN}") from None
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

@@ -25,7 +25,7 @@ def rgb(content: bytes, draft: int) -> Image.Image:
     with Image.open(io.BytesIO(content)) as image:
         image.draft("RGB", (draft, draft))
         tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
-        # Gone once the pixels are read.
+        # The image's tiles are gone once its pixels are read.
         layout = str(image.tile[0].args) if isinstance(image, PngImageFile) else ""
         upright = ImageOps.exif_transpose(image)
         _check_scale(upright.mode, image.format, signed=_SIGNED in tags.get(SAMPLEFORMAT, ()))

@@ -65,7 +65,7 @@ def download(
 
 
 def _shown(url: str) -> str:
-    """``url`` without a password, which is nobody's else to read."""
+    """``url`` without a password, which is nobody else's to read."""
     return re.sub("//[^/@]*@", "//", url)
 
 

@@ -17,6 +17,8 @@ class FetchParams(ParamSection):
     def _named(self) -> "FetchParams":
         if self.dataset == "folder" and not self.path:
             raise ValueError("path is empty; allowed where fetch.dataset is folder: a directory, tar or zip archive")
+        if self.dataset != "folder" and self.path:
+            raise ValueError(f"path is {self.path}; allowed where fetch.dataset is {self.dataset}: empty")
         return self
 
 

@@ -203,7 +203,10 @@ def _recorded(path: Path) -> tuple[str, list[tuple[str, str]]]:
     try:
         recorded = read_json(path / _RUN)
         return str(recorded["run"]), [(str(host), str(place)) for host, place in recorded["work_trees"]]
-    except (OSError, UserError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
+        return "unknown run", []
+    except (OSError, UserError, ValueError, KeyError, TypeError) as error:
+        _warn(f"{path / _RUN} cannot be read ({error}): which work trees trained this run is not known")
         return "unknown run", []
 
 

@@ -12,7 +12,7 @@ with without_chatter():
     from keras_tuner.src.engine import conditions
     from keras_tuner.src.engine.trial import Trial
 
-# Until a worker may look up from a question that has no answer yet. Keras Tuner's own is an hour.
+# For so long a call to the chief may keep a worker from seeing a signal. Keras Tuner's own limit is an hour.
 oracle_client.TIMEOUT = TIMEOUT_SECONDS = 2
 
 # It prints a value, left over from debugging, whenever a trial travels between processes.

@@ -122,5 +122,6 @@ def _convolutional(network: ConvolutionalNetwork, classes: int) -> tuple[int, in
 
 
 def _sizes(network: Network) -> str:
-    widths = network.widths if isinstance(network, ConvolutionalNetwork) else network.units
-    return f"layers of {', '.join(map(str, widths)) or 'no hidden'} units"
+    if isinstance(network, ConvolutionalNetwork):
+        return f"blocks of {', '.join(map(str, network.widths))} channels"
+    return f"layers of {', '.join(map(str, network.units)) or 'no hidden'} units"

@@ -102,6 +102,14 @@ def test_the_winner_is_the_best_of_the_highest_rung(undisturbed: dict[str, bytes
     assert len({row["max_epoch"] for row in rows(undisturbed)}) == 3
 
 
+def test_a_damaged_winner_is_named(project: Project) -> None:
+    path = project.folder / "logs/tune/broad/winner.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"hyperparameters": {"layers": "many"}}')
+    (line,) = project.call("winner", "broad", "100").stderr.splitlines()
+    assert line.startswith("winner: logs/tune/broad/winner.json is damaged (")
+
+
 def test_a_trial_of_a_later_rung_goes_on_from_the_best_of_the_one_before(undisturbed: dict[str, bytes]) -> None:
     by_name = {row["trial"]: row for row in rows(undisturbed)}
     promoted = [row for row in by_name.values() if row["parent"]]

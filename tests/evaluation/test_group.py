@@ -12,8 +12,10 @@ from sklearn.metrics import f1_score
 from pipeline.evaluation import group
 from pipeline.evaluation.ensemble import chosen
 from pipeline.evaluation.group import SeedScores
+from pipeline.evaluation.inference import Predictions
 from pipeline.evaluation.statistics import Statistic
-from pipeline.files.artefacts import write_array, write_json
+from pipeline.files.artefacts import write_json
+from pipeline.files.errors import UserError
 from pipeline.files.runs import Fold, Run
 
 RUN = Run("scale", "deep")
@@ -165,26 +167,23 @@ def test_folds_have_their_mean_and_deviation_and_number(tmp_path: Path, monkeypa
     assert found == {"accuracy": {"mean": pytest.approx(0.53), "std": pytest.approx(std), "n": 3}}
 
 
-def test_an_ensemble_over_runs_is_chosen_by_validation_and_scored_on_test(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_ensemble_over_runs_is_chosen_by_validation_and_scored_on_test() -> None:
     """Each run is the mean of its seeds; the best on test is not the best on validation."""
-    monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(3)
     labels: dict[Literal["val", "test"], npt.NDArray[np.uint8]] = {}
     means: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
-    runs = [Run("beyond", name) for name in ("a", "b", "c")]
+    said: dict[str, list[Predictions]] = {name: [{}, {}] for name in ("a", "b", "c")}
     for split in ("val", "test"):
         labels[split] = random.integers(0, 3, 40).astype(np.uint8)
-        for run in runs:
+        for name in said:
             of_seeds = [random.dirichlet(np.ones(3), 40) + np.eye(3)[labels[split]] * 0.2 for _ in (100, 101)]
-            means[run.name, split] = np.mean(of_seeds, axis=0)
-            for seed, probabilities in zip((100, 101), of_seeds, strict=True):
-                write_array(run.predictions(seed, split), probabilities)
-    found = group.summarise_together(runs, (100, 101), labels["val"], labels["test"])
+            means[name, split] = np.mean(of_seeds, axis=0)
+            for own, probabilities in zip(said[name], of_seeds, strict=True):
+                own[split] = probabilities.astype(np.float32)
+    found = group.summarise_together(said, labels["val"], labels["test"])
     members = found["members"]
-    assert members == chosen(labels["val"], {run.name: means[run.name, "val"] for run in runs})
-    assert members != chosen(labels["test"], {run.name: means[run.name, "test"] for run in runs})
+    assert members == chosen(labels["val"], {name: means[name, "val"] for name in said})
+    assert members != chosen(labels["test"], {name: means[name, "test"] for name in said})
     predicted = {split: sum(means[name, split] for name in members).argmax(axis=1) for split in labels}  # type: ignore[union-attr]
     assert found["val"] == {"accuracy": np.mean(predicted["val"] == labels["val"])}
     assert found["test"] == {
@@ -225,10 +224,23 @@ def test_there_is_a_row_per_seed_and_epoch(seeds: list[SeedScores]) -> None:
     ]
 
 
-def test_curves_of_unequal_length_are_an_error(seeds: list[SeedScores]) -> None:
-    with (RUN.log(100) / "plots/metrics/val/loss.tsv").open("a") as file:
-        file.write("3\t1.0\n")
-    with pytest.raises(ValueError, match="zip"):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\n", "\n3\t1.0\n", "a table is damaged"),
+        ("\t2.5", "\thigh", "a table is damaged"),
+        ("loss", "lost", "has no 'loss'"),
+        ("2.5", "", "loss.tsv is damaged"),
+    ],
+    ids=["a row too many", "no number", "no column", "cut short"],
+)
+def test_a_damaged_table_of_a_log_is_named(old: str, new: str, said: str, seeds: list[SeedScores]) -> None:
+    path = RUN.log(100) / "plots/metrics/val/loss.tsv"
+    content = path.read_text()
+    before, _, after = content.partition(old)
+    assert before != content
+    path.write_text(before + new + (after if new else ""))
+    with pytest.raises(UserError, match=rf"^logs/scale/deep/seed-100/plots/metrics[^\n]*{said}[^\n]*dvc checkout"):
         group.epochs_table(seeds)
 
 

@@ -172,6 +172,7 @@ def test_what_exp_run_adds_stands_with_its_like_and_parts_no_section_from_its_co
         ("reg.units", [8] * 65, "at most 64 items"),
         ("beyond.widths", [8] * 5, "at most 4 items"),
         ("beyond.frequencies", True, "a number"),
+        ("fetch.path", "/photos", "allowed where fetch.dataset is cifar10-jpeg: empty"),
         ("beyond.frequencies", 33, "less than or equal to 32"),
         ("beyond.average_every", 2**31, "less than 2147483648"),
         ("scale.architectures", {}, "at least 1 item"),

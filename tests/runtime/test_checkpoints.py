@@ -145,13 +145,16 @@ def test_an_experiment_in_a_folder_of_dvcs_is_of_the_work_tree_it_was_started_fr
 
 
 @pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"run": "baseline"}', b"\xff"])
-def test_a_state_that_does_not_say_whose_it_is_stays(folder: Path, record: bytes | None) -> None:
+def test_a_state_that_does_not_say_whose_it_is_stays(
+    folder: Path, record: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
     stop(RUN, "models/baseline/seed-100.keras")
     path = folder / RUN / "run.json"
     path.unlink() if record is None else path.write_bytes(record)
     (kept,) = cleaned()
     assert kept.startswith(f"kept {folder / RUN}: unknown run, seed 100 after epoch 3, 0 min old, ")
     assert kept.endswith("of an unknown folder; 'make clean-state ALL=1' removes it")
+    assert (f"warning: {path} cannot be read" in capsys.readouterr().err) == (record is not None)
     with checkpoints.open_checkpoints(RUN, OUTPUTS) as saved:
         assert saved.load("seed-100") is not None
 

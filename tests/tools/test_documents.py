@@ -63,10 +63,21 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
 
 def test_targets_of_make_exist() -> None:
     targets = set(re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    seen = 0
     for page in PAGES:
         for command in commands(page):
-            for called in re.findall(r"^make((?: [A-Z]+=\S+)*)((?: [a-z.][a-z.-]*)?)", command):
+            for called in re.findall(r"^(?:[A-Z_]+=\S+ )*make((?: [A-Z]+=\S+)*)((?: [a-z.][a-z.-]*)?)", command):
                 assert called[1].strip() in {"", *targets}, f"{page.name}: {command}"
+                seen += 1
+    assert seen > 20
+
+
+def test_modules_that_python_is_to_run_exist() -> None:
+    found = [module for page in PAGES for line in commands(page) for module in re.findall(r"python -m ([\w.]+)", line)]
+    own = [module for module in found if module.partition(".")[0] in ("pipeline", "tools", "tests", "benchmarks")]
+    assert len(own) > 3
+    for module in own:
+        assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists(), module
 
 
 def test_stages_that_dvc_is_to_run_exist() -> None:

@@ -78,6 +78,8 @@ def test_too_large_a_network_is_refused_with_both_figures_before_it_is_made(monk
         "gradients, the optimiser's values, activations, a checkpoint); allowed here: 16.0 GB"
     )
     memory.check(DENSE, recipe(1, 1e-3), 10, 40_000)
+    with pytest.raises(TooLargeError, match=r"^blocks of 64, 65536 channels and batch_size 32 need "):
+        memory.check(ConvolutionalNetwork((64, 65536)), recipe(1, 1e-3), 10, 40_000)
 
 
 def test_the_memory_is_the_machines_or_what_is_left_of_it() -> None:
