@@ -65,7 +65,7 @@ def main(group: str) -> None:
     for run in trained:
         models = (saving.load(run.model(seed)) for seed in seeds)
         seen = test, val if run in joined else None
-        said[run] = [predicted(model, looks.network_of(model), *seen) for model in models]
+        said[run] = [predicted(model, looks.with_one_look(model), *seen) for model in models]
         of_run = [
             scored.score_seed(run, seed, test.labels, own["test"], names, own.get("one-look"))
             for seed, own in zip(seeds, said[run], strict=True)

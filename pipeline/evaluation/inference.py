@@ -1,6 +1,6 @@
 """A model's answers to images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,24 @@ def outputs(model: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32
 
     Batch by batch and without ``predict``, which compiles a program of its own for every model.
     """
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([model(images[start : start + BATCH], training=False) for start in starts])
+    return np.concatenate(list(_batches(model, images)))
 
 
-def predicted(model: Any, network: Any, test: Split, val: Split | None) -> Predictions:
+def _batches(model: Any, images: npt.NDArray[np.uint8]) -> Iterator[Any]:
+    for start in range(0, len(images), BATCH):
+        yield model(images[start : start + BATCH], training=False)
+
+
+def predicted(model: Any, both: Any, test: Split, val: Split | None) -> Predictions:
     """What the Keras ``model`` says of the images of ``test``, and of ``val`` if these are given.
 
-    Where it averages what ``network`` says at several looks, also what that says at one look at those of ``test``.
+    ``both``: of a model that averages several looks the same with a second output, for one look; else None.
     """
-    found: Predictions = {"test": outputs(model, test.images)}
-    if network is not model:
-        found["one-look"] = outputs(network, test.images)
+    if both is None:
+        found: Predictions = {"test": outputs(model, test.images)}
+    else:
+        averaged, at_one_look = zip(*_batches(both, test.images), strict=True)
+        found = {"test": np.concatenate(averaged), "one-look": np.concatenate(at_one_look)}
     if val is not None:
         found["val"] = outputs(model, val.images)
     return found

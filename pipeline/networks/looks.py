@@ -55,3 +55,15 @@ def by_hand(
 def network_of(model: keras.Model) -> keras.Model:
     """The trained network: ``model``, or the layer of it whose answers it averages."""
     return next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
+
+
+def with_one_look(model: keras.Model) -> keras.Model | None:
+    """``model`` with a second output: what its network says of the image as it is, computed once for both.
+
+    None where the model averages nothing.
+    """
+    averages = {layer.name: layer for layer in model.layers if isinstance(layer, keras.layers.Average)}
+    if not averages:
+        return None
+    unshifted = averages["average_unshifted" if "average_unshifted" in averages else "average"]
+    return keras.Model(model.inputs, [*model.outputs, unshifted.input[0]])

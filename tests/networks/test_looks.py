@@ -49,4 +49,11 @@ def test_a_saved_model_averages_its_looks(kind: str, tmp_path: Path) -> None:
         assert opened.inputs[0].dtype == "uint8"
         np.testing.assert_allclose(opened(IMAGES), probabilities, atol=1e-6)
         np.testing.assert_allclose(looks.by_hand(answers, IMAGES, name), probabilities, atol=1e-6)
+        averaging = looks.with_one_look(opened)
+        assert (averaging is None) == (name == "one")
+        if averaging is not None:
+            average, one = averaging(IMAGES)
+            # To the last bit, so that evaluate may take them in one call.
+            np.testing.assert_array_equal(average, opened(IMAGES))
+            np.testing.assert_array_equal(one, looks.network_of(opened)(IMAGES))
         assert saving.class_names(tmp_path / f"{name}.keras") == list("abcdefg")
