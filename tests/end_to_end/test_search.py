@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -104,9 +105,10 @@ def test_the_winner_is_the_best_of_the_highest_rung(undisturbed: dict[str, bytes
 
 def test_a_damaged_winner_is_named(project: Project) -> None:
     path = project.folder / "logs/tune/broad/winner.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"hyperparameters": {"layers": "many"}}')
     (line,) = project.call("winner", "broad", "100").stderr.splitlines()
+    shutil.rmtree(path.parent)
     assert line.startswith("winner: logs/tune/broad/winner.json is damaged (")
 
 
