@@ -66,4 +66,4 @@ def with_one_look(model: keras.Model) -> keras.Model | None:
     if not averages:
         return None
     unshifted = averages["average_unshifted" if "average_unshifted" in averages else "average"]
-    return keras.Model(model.inputs, [*model.outputs, unshifted.input[0]])
+    return keras.Model(model.input, [model.output, unshifted.input[0]])

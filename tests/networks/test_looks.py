@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,9 @@ def test_a_saved_model_averages_its_looks(kind: str, tmp_path: Path) -> None:
         averaging = looks.with_one_look(opened)
         assert (averaging is None) == (name == "one")
         if averaging is not None:
-            average, one = averaging(IMAGES)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                average, one = averaging(IMAGES)
             # To the last bit, so that evaluate may take them in one call.
             np.testing.assert_array_equal(average, opened(IMAGES))
             np.testing.assert_array_equal(one, looks.network_of(opened)(IMAGES))
