@@ -16,14 +16,20 @@ from pipeline.networks.backend import tf
 VALIDATION_BATCH = 1000
 CALLS = 8
 REPEATS = 10
+# A convolution takes so long that starting it is nothing beside it, so few calls are enough.
+CONVOLUTION_CALLS = 2
+CONVOLUTION_REPEATS = 3
 
 
-def seconds(work: Callable[[int], Any]) -> float:
-    """The median time of ``work``, which takes a number below CALLS and gives a scalar, in a chain inside one graph."""
+def seconds(work: Callable[[int], Any], calls: int = CALLS, repeats: int = REPEATS) -> float:
+    """The median time of ``work``, which takes the number of its call and gives a scalar.
+
+    Each of ``repeats`` measurements is a chain of so many ``calls`` inside one graph.
+    """
 
     def chain() -> Any:
         total = tf.constant(0.0)
-        for call in range(CALLS):
+        for call in range(calls):
             with tf.control_dependencies([total]):
                 total += work(call)
         return total
@@ -31,11 +37,11 @@ def seconds(work: Callable[[int], Any]) -> float:
     program = tf.function(chain, autograph=False)
     program()
     times = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started = time.perf_counter()
         program().numpy()
         times.append(time.perf_counter() - started)
-    return median(times) / CALLS
+    return median(times) / calls
 
 
 def product(rows: int, inner: int, columns: int) -> float:
@@ -122,4 +128,4 @@ def convolution(batch: int, side: int, inputs: int, outputs: int, kernel: int, d
 
 def _seconds_of_first(work: Callable[[], Any]) -> float:
     """The time of an operation; one number of its result is read, so that it is computed."""
-    return seconds(lambda _: tf.cast(work()[0, 0, 0, 0], tf.float32))
+    return seconds(lambda _: tf.cast(work()[0, 0, 0, 0], tf.float32), CONVOLUTION_CALLS, CONVOLUTION_REPEATS)

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -182,7 +183,11 @@ def document(results: dict[str, Any]) -> str:
 
 def main(*labels: str) -> None:
     """Measure all and write both files, or print some rows."""
-    rows = {label: measure(ROWS[label]) for label in labels or ROWS}
+    rows = {}
+    for label in labels or ROWS:
+        started = time.perf_counter()
+        rows[label] = measure(ROWS[label])
+        print(f"{label}: measured in {time.perf_counter() - started:.0f} s", file=sys.stderr)
     if labels:
         print(json.dumps(rows, indent=1))
         return
