@@ -6,6 +6,7 @@ python -m benchmarks.run "256, 128, 64" ...    # these rows alone: prints their 
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -104,10 +105,9 @@ def seeds() -> list[float]:
 
 def machine() -> str:
     """What the figures were measured on."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        "",
-    )
+    about = dict(re.findall(r"^(model name|flags)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+    instructions = [name for name in ("avx512f", "avx512_bf16", "amx_bf16") if name in about.get("flags", "").split()]
+    model = f"{about.get('model name', '')} ({', '.join(instructions) or 'no AVX512'})"
     cores = len(os.sched_getaffinity(0))
     versions = ", ".join(
         f"{name} {installed(name)}" for name in ("tensorflow", "keras", "torch", "scikit-learn", "numpy")
