@@ -108,7 +108,7 @@ def figure(marks: Sequence[Mark]) -> Figure:
     axes.set_xscale("log")
     # Matplotlib's own writes formulas.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
-    axes.margins(x=0.12, y=0.08)
+    axes.margins(x=0.12, y=0.12)
     axes.set(xlabel="multiply-adds of one training, forward and backward", ylabel="test accuracy")
     axes.grid()
     drawn.legend(loc="outside lower center", ncols=3, frameon=False)

@@ -25,6 +25,7 @@ def errata(results: Results) -> list[tuple[str, str]]:
     by_test = max(study, key=lambda run: results.runs[run].test["accuracy"].mean, default=None)
     selected = results.select(STUDY_GROUPS)
     counts = results.split["counts"]["val"].values()
+    least, most = f"{min(counts):,}", f"{max(counts):,}"
     l2 = ", ".join(f"{run.name} {test(run)}" for run in L2_RUNS)
     return [
         (
@@ -38,7 +39,7 @@ def errata(results: Results) -> list[tuple[str, str]]:
         ),
         (
             "The split was called balanced but was not stratified.",
-            f"Here every class has {min(counts):,} to {max(counts):,} validation images.",
+            f"Here every class has {least if least == most else f'{least} to {most}'} validation images.",
         ),
         (
             "Models were compared and chosen by test accuracy.",

@@ -171,6 +171,17 @@ def test_the_best_by_test_is_named_only_where_it_is_another_run(best: str, drawn
     assert (named in page) == ("and by test too." not in page) == (best == "shallow")
 
 
+@pytest.mark.parametrize(("dogs", "said"), [(1, "1 to 3"), (3, "3")])
+def test_classes_of_equal_size_are_said_to_have_one_number_of_images(
+    dogs: int, said: str, drawn: dict[str, Any]
+) -> None:
+    write_json(Path("metrics/dataset.json"), {"dataset": "cifar10", "lossless": True, "content_sha256": "0"})
+    counts = {"counts": {split: {"cat": 3, "dog": dogs} for split in ("train", "val", "test")}, "duplicates": {}}
+    write_json(Path("metrics/split.json"), counts)
+    report.main()
+    assert f"Here every class has {said} validation images." in pages()[0]
+
+
 def test_a_run_beyond_the_study_is_selected_and_says_nothing_of_the_studys_choice(evaluated: None) -> None:
     write_json(Path("metrics/dataset.json"), {"dataset": "cifar10", "lossless": True, "content_sha256": "0"})
     run = Run("beyond", "conv-5min")
