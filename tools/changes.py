@@ -36,11 +36,12 @@ class Change:
     def comparison(self) -> Comparison | None:
         """The score after less that before; None where one does not exist, or where neither direction is better.
 
-        None over folds too, whose training images overlap: no test of independent values fits them.
+        None too over folds, whose training images overlap, and of an ensemble, which has one value over all seeds: no
+        test of independent values fits them.
         """
         if self.before is None or self.after is None or self._measure not in (*_MORE_IS_BETTER, *_LESS_IS_BETTER):
             return None
-        if "folds" in self.name.split("."):
+        if {"folds", "ensemble"} & set(self.name.split(".")):
             return None
         return compare(self.after, self.before)
 

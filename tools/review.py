@@ -20,6 +20,8 @@ from tools import changes, staleness
 from tools.changes import Change
 
 FOLDER = Path("review")
+# From here on a number is shown by its magnitude, as multiply-adds are.
+LARGE = 1e6
 
 
 def parameter_table(changed: Sequence[tuple[str, object, object]] | None) -> str:
@@ -66,7 +68,8 @@ def chance(changed: Sequence[Change]) -> str:
     text = (
         f"Better or worse: p of Welch's t-test over seeds is below {SIGNIFICANCE}. Not told apart: these seeds cannot "
         "tell, which does not say that nothing changed. Unknown: p cannot be computed, for the reason named. Changed: "
-        "not tested, because neither direction is better, or because the models of folds share training images."
+        "not tested, because neither direction is better, because the models of folds share training images, or "
+        "because an ensemble has one score for all seeds."
     )
     if not tested:
         return text
@@ -107,13 +110,19 @@ def _copy(content: bytes | None, side: str, path: str) -> str:
 def _difference(change: Change) -> str:
     if change.before is None or change.after is None or change.verdict == "not a number":
         return ""
-    return f"{change.after.mean - change.before.mean:+.4f}"
+    return _number(change.after.mean - change.before.mean, "+")
 
 
 def _statistic(statistic: Statistic | None) -> str:
     if statistic is None:
         return ""
-    return str(statistic) if statistic.finite else "not a number"
+    if not statistic.finite:
+        return "not a number"
+    return _number(statistic.mean) + ("" if statistic.std is None else f" ± {_number(statistic.std)}")
+
+
+def _number(number: float, sign: str = "-") -> str:
+    return f"{number:{sign}.4f}" if abs(number) < LARGE else f"{number:{sign}.2e}"
 
 
 def _p(p: object) -> str:

@@ -46,6 +46,7 @@ def change(name: str, before: Statistic | None, after: Statistic | None) -> Chan
         ("epochs", Statistic(50, 3, 0.0), Statistic(40, 3, 0.0), "changed"),
         # The training images of folds overlap, so that no test of independent values fits.
         ("deep.folds.accuracy", Statistic(0.50, 5, 0.001), Statistic(0.52, 5, 0.001), "changed"),
+        ("deep.ensemble.test.accuracy", Statistic(0.50, 1), Statistic(0.52, 1), "changed"),
         ("val.accuracy", None, Statistic(0.50, 3, 0.02), "new"),
         ("val.accuracy", Statistic(0.50, 3, 0.02), None, "removed"),
         ("val.accuracy", Statistic(0.50, 3, 0.02), Statistic(NAN, 3, 0.02), "not a number"),
@@ -63,6 +64,14 @@ def test_a_change_has_the_interval_and_p_of_the_reports_comparisons() -> None:
     before, after = Statistic(0.50, 3, 0.01), Statistic(0.51, 3, 0.02)
     assert change("val.accuracy", before, after).comparison == compare(after, before)
     assert change("epochs", before, after).comparison is None
+
+
+def test_large_numbers_are_shown_by_their_magnitude() -> None:
+    large = change("multiply_adds", Statistic(3.35e12, 3, 3.92e10), Statistic(3.39e12, 3, 0.0))
+    small = change("epochs", Statistic(49, 3, 1.0), Statistic(50, 3, 0.0))
+    page = review.metric_table([large, small])
+    assert re.search(r"3\.35e\+12 ± 3\.92e\+10 +\| +3\.39e\+12 ± 0\.0000 +\| +\+4\.00e\+10 ", page)
+    assert re.search(r"49\.0000 ± 1\.0000 +\| +50\.0000 ± 0\.0000 +\| +\+1\.0000 ", page)
 
 
 def test_the_page_says_how_many_marks_chance_alone_would_make() -> None:
