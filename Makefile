@@ -72,7 +72,7 @@ test: .venv/installed  ## run all tests
 test-fast: .venv/installed  ## run the tests that start no dvc and no stage
 	pytest --ignore tests/end_to_end
 
-bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; more than half an hour)
+bench: .venv/installed  ## measure speed against Keras, PyTorch and scikit-learn (installs PyTorch; about an hour)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
 	@dvc repro --quiet preprocess
 	@python -m benchmarks.run
