@@ -91,11 +91,35 @@ def parameters(revision: str) -> list[tuple[str, Any, Any]] | None:
         before, after = (revisions.parsed(side, str(PARAMS)) for side in (revision, None))
         if after is None:
             return None
-        old, new = (dict(_leaves(side)) for side in (before or {}, after))
-        names = [name for name in {*old, *new} if (name in old, old.get(name)) != (name in new, new.get(name))]
+        return _differing(dict(_leaves(before or {})), dict(_leaves(after)))
     except (UserError, RecursionError):
         # The latter where an alias stands within what it names.
         return None
+
+
+def texts(revision: str) -> list[tuple[str, Any, Any]]:
+    """Each text, or list of texts, in metrics files that changed, as :func:`parameters` gives parameters.
+
+    They name the images, the selected runs and the members of an ensemble. Files that :func:`unreadable` names are
+    left out.
+    """
+    sides: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for path in _metrics_files(revision):
+        try:
+            parsed = [revisions.parsed(side, path) for side in (revision, None)]
+        except UserError:
+            continue
+        for found, side in zip(sides, parsed, strict=True):
+            found |= {
+                f"{Path(path).stem}: {name}": value
+                for name, value in _leaves(side or {})
+                if all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
+            }
+    return _differing(*sides)
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    names = [name for name in {*old, *new} if (name in old, old.get(name)) != (name in new, new.get(name))]
     return [(name, old.get(name), new.get(name)) for name in sorted(names)]
 
 

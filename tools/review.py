@@ -28,8 +28,17 @@ def parameter_table(changed: Sequence[tuple[str, object, object]] | None) -> str
     """The parameters that changed; None where they cannot be read or are not there."""
     if changed is None:
         return f"Not compared: {PARAMS} {'cannot be read' if PARAMS.exists() else 'is missing'}."
+    return _values_table("parameter", changed)
+
+
+def text_table(changed: Sequence[tuple[str, object, object]]) -> str:
+    """The texts of metrics files that changed."""
+    return _values_table("name", changed)
+
+
+def _values_table(kind: str, changed: Sequence[tuple[str, object, object]]) -> str:
     rows = [[f"`{name}`", _value(before), _value(after)] for name, before, after in changed]
-    return table(["parameter", "before", "after"], rows) if rows else "No parameter changed."
+    return table([kind, "before", "after"], rows) if rows else f"No {kind} changed."
 
 
 def metric_table(changed: Sequence[Change]) -> str:
@@ -151,6 +160,8 @@ def main(revision: str, title: str = "") -> None:
             "## Metrics",
             chance(metrics),
             metric_table(metrics),
+            "## Images, selected runs, ensembles",
+            text_table(changes.texts(commit)),
             "## Declared comparisons",
             answer_table(changes.answers(commit)),
             "## Plots",

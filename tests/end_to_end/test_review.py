@@ -24,6 +24,8 @@ from tools import changes, review, revisions, staleness, tidy
 from tools.changes import Change
 
 NAN = float("nan")
+IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
+COMMIT = ["git", *IDENTITY, "commit", "--quiet"]
 
 
 def change(name: str, before: Statistic | None, after: Statistic | None) -> Change:
@@ -94,9 +96,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Neither is a score: what is nothing here, and three means, of colours.
     write("metrics/split.json", {"lossless": None, "channels": {"mean": [0.1, 0.2, 0.3], "std": [0.1, 0.1, 0.1]}})
     Path("params.yaml").write_text("reg:\n  l2: 1e-05\n")
-    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "before"]):
-        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", *identity, *words], check=True)
+    for words in (["git", "init", "--quiet"], ["git", "add", "--all"], [*COMMIT, "--message", "before"]):
+        subprocess.run(words, check=True)
     return tmp_path
 
 
@@ -122,6 +123,21 @@ def test_only_what_changed_is_listed(repository: Path) -> None:
     assert found() == {"regularise.json: val.accuracy": "better"}
     (accuracy,) = changes.metrics("HEAD")
     assert (accuracy.before, accuracy.after) == (Statistic(0.5, 3, 0.01), Statistic(0.6, 3, 0.01))
+
+
+def test_other_images_selected_runs_and_members_are_named(repository: Path) -> None:
+    assert changes.texts("HEAD") == []
+    write("metrics/dataset.json", {"dataset": "digits", "channels": {"mean": [0.1, 0.2, 0.3]}})
+    write("metrics/scale.json", {"deep": of_run(), "ensemble": {"members": ["deep"], "test": {"accuracy": 0.5}}})
+    assert changes.texts("HEAD") == [("dataset: dataset", None, "digits"), ("scale: ensemble.members", None, ["deep"])]
+    subprocess.run(["git", "add", "--all"], check=True)
+    subprocess.run([*COMMIT, "--message", "chosen"], check=True)
+    write(
+        "metrics/scale.json", {"deep": of_run(), "ensemble": {"members": ["deep", "wide"], "test": {"accuracy": 0.5}}}
+    )
+    changed = changes.texts("HEAD")
+    assert changed == [("scale: ensemble.members", ["deep"], ["deep", "wide"])]
+    assert "| `scale: ensemble.members` | `['deep']` | `['deep', 'wide']` |" in review.text_table(changed)
 
 
 @pytest.mark.parametrize(
