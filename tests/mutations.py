@@ -163,6 +163,8 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("whitening is not scaled", "directions / np.sqrt(variances + EPSILON)", "directions"),
             ("no opposite channels", "np.hstack([whitened, -whitened])", "np.hstack([whitened, whitened])"),
             ("whitening is trained", "trainable=not whitening", "trainable=True"),
+            ("small variances are whitened less", "EPSILON = 5e-4", "EPSILON = 1e-3"),
+            ("small variances are whitened more", "EPSILON = 5e-4", "EPSILON = 0"),
             ("another padding", 'padding="same"', 'padding="valid"'),
             ("the mean of each four", "layers.MaxPooling2D(", "layers.AveragePooling2D("),
             ("the mean of all places", "layers.GlobalMaxPooling2D(", "layers.GlobalAveragePooling2D("),
@@ -239,6 +241,12 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
         [
             ("flips never alternate", "chance + tf.cast(epoch, tf.uint32)", "chance"),
             (
+                "every seed mirrors the same",
+                "tf.cast(rows, tf.uint32) + keys[0]) ^ keys[1]",
+                "tf.cast(rows, tf.uint32))",
+            ),
+            ("half of the seed mirrors", "tf.uint32) + keys[0]) ^ keys[1]", "tf.uint32) + keys[0])"),
+            (
                 "upside down",
                 "right = tf.where(_mirrored(recipe, rows, draws, keys, epoch)[:, None], width - 1 - right, right)",
                 "down = tf.where(_mirrored(recipe, rows, draws, keys, epoch)[:, None], height - 1 - down, down)",
@@ -250,6 +258,15 @@ MISTAKES: list[tuple[str, str, list[tuple[str, str, str]]]] = [
             ("squares on the diagonal", "Use.CUTOUT + axis", "Use.CUTOUT"),
             ("shares below a half", "np.maximum(drawn, np.subtract(1, drawn))", "np.asarray(drawn)"),
             ("mixed with itself", "tf.cast(tf.reverse(batch, [0]), tf.float32)", "tf.cast(batch, tf.float32)"),
+        ],
+    ),
+    (
+        "pipeline/training/models.py",
+        "tests/training/test_models.py",
+        [
+            ("whitened by other images", "whiten(model, train.images)", "whiten(model, train.images[::2])"),
+            ("nothing whitens", "convolutional.whiten(model, train.images)", "pass"),
+            ("no frequencies", "frequencies.fix(model)", "pass"),
         ],
     ),
     (

@@ -14,13 +14,13 @@ ROWS = np.random.default_rng(1).permutation(300).astype(np.int32)
 KEYS = np.array([3, 4], np.uint32)
 
 
-def draws(step: int) -> Draws:
-    return Draws(tf.constant(KEYS), tf.constant(step), tf.constant(0))
+def draws(step: int, keys: npt.NDArray[np.uint32] = KEYS) -> Draws:
+    return Draws(tf.constant(keys), tf.constant(step), tf.constant(0))
 
 
-def batch(step: int = 0, epoch: int = 0, **parts: Any) -> npt.NDArray[np.uint8]:
+def batch(step: int = 0, epoch: int = 0, keys: npt.NDArray[np.uint32] = KEYS, **parts: Any) -> npt.NDArray[np.uint8]:
     own = recipe(1, 0.1, **parts)
-    arguments = tf.constant(IMAGES), tf.constant(ROWS), draws(step), tf.constant(KEYS), tf.constant(epoch)
+    arguments = tf.constant(IMAGES), tf.constant(ROWS), draws(step, keys), tf.constant(keys), tf.constant(epoch)
     return np.asarray(augmentation.augmented(own, *arguments))
 
 
@@ -47,6 +47,13 @@ def test_alternating_flips_show_the_other_side_in_the_next_epoch() -> None:
     assert 110 < sides[0].sum() < 190
     assert np.array_equal(sides[0], ~sides[1])
     assert np.array_equal(sides[0], sides[2])
+
+
+@pytest.mark.parametrize("flip", ["random", "alternating"])
+@pytest.mark.parametrize("keys", [[3, 5], [4, 4]])
+def test_another_seed_mirrors_other_images(flip: str, keys: list[int]) -> None:
+    first, second = mirrored(batch(flip=flip)), mirrored(batch(flip=flip, keys=np.array(keys, np.uint32)))
+    assert 110 < (first ^ second).sum() < 190
 
 
 @pytest.mark.parametrize("shift", [1, 4])
