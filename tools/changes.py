@@ -111,7 +111,7 @@ def texts(revision: str) -> list[tuple[str, Any, Any]]:
             continue
         for found, side in zip(sides, parsed, strict=True):
             found |= {
-                f"{Path(path).stem}: {name}": value
+                f"{path.removeprefix('metrics/').removesuffix('.json')}: {name}": value
                 for name, value in _leaves(side or {})
                 if all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
             }
