@@ -3,7 +3,6 @@
 Gives metrics/<group>.json (statistics over seeds) and, beside it, a row per seed, per epoch and per class.
 """
 
-import shutil
 from pathlib import Path
 
 from pipeline.console import command, committed
@@ -13,7 +12,7 @@ from pipeline.evaluation.inference import predicted
 from pipeline.evaluation.mistakes import confident_mistakes
 from pipeline.files import dataset
 from pipeline.files.artefacts import read_json, sha256, write_array, write_csv, write_json
-from pipeline.files.cache import is_cached
+from pipeline.files.cache import remove_leftovers
 from pipeline.files.errors import UserError
 from pipeline.files.runs import GROUPS_OF_ONE, Run, group_file, leftovers
 from pipeline.networks import looks, saving
@@ -26,21 +25,8 @@ from pipeline.training import devices
 MISTAKES = 15
 
 
-def remove_leftovers(paths: list[Path]) -> None:
-    """Remove ``paths``, so that nothing undeclared enters a dependency; name each.
-
-    Raises :class:`UserError` for the first that DVC's cache cannot bring back, before any is removed.
-    """
-    for path in paths:
-        if not is_cached(path):
-            raise UserError(f"{path} is of no run and seed of params.yaml, and DVC's cache has no copy; move it away")
-    for path in paths:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-        print(f"evaluate: removed {path}, which is of no run and seed of params.yaml; DVC's cache keeps it")
-
-
 def joining(params: reading.Params, group: str, trained: list[Run]) -> list[Run]:
-    """Those of ``trained`` that may join the ensemble over runs: none but candidates for the selection."""
+    """The runs of ``trained`` that may join the ensemble: of beyond those that are candidates, of other groups none."""
     return [run for run in trained if run not in runs.compared(params)] if group == "beyond" else []
 
 

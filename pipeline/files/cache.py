@@ -1,10 +1,18 @@
-"""What DVC's cache can bring back."""
+"""What may be removed: what DVC's cache can bring back, and what a killed process left unfinished."""
 
 import hashlib
+import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dvc.repo import Repo
+
+from pipeline.files.errors import UserError
+
+# How :func:`pipeline.files.artefacts.atomic_write` names a file until it is whole.
+_UNFINISHED = re.compile(r"\..+-\d+-[0-9a-f]{8}-.+")
 
 
 def is_cached(path: Path) -> bool:
@@ -15,10 +23,32 @@ def is_cached(path: Path) -> bool:
     return _holds(Repo().cache.local, path)
 
 
+def remove_leftovers(paths: Sequence[Path]) -> None:
+    """Remove ``paths``, which belong to no run, so that nothing undeclared enters a dependency; name each.
+
+    No process may write below their folders meanwhile. Raises :class:`UserError` for the first that is neither
+    unfinished nor in DVC's cache, before any is removed.
+    """
+    why = {path: "which a process that was killed left unfinished" for path in paths if _is_unfinished(path)}
+    for path in paths:
+        if path not in why:
+            if not is_cached(path):
+                place = "is of no run and seed of params.yaml, and DVC's cache has no copy"
+                raise UserError(f"{path} {place}; move it away")
+            why[path] = "which is of no run and seed of params.yaml; DVC's cache keeps it"
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        print(f"evaluate: removed {path}, {why[path]}")
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and _UNFINISHED.fullmatch(path.name) is not None
+
+
 def _holds(cache: Any, path: Path) -> bool:
     if path.is_symlink():
         return False
     if path.is_dir():
         entries = list(path.iterdir())
-        return bool(entries) and all(_holds(cache, entry) for entry in entries)
+        return bool(entries) and all(_is_unfinished(entry) or _holds(cache, entry) for entry in entries)
     return path.is_file() and cache.exists(hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest())

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,14 @@ STAGES = {
     *("beyond@conv-5min-100", "folds@conv-5min-1", "folds@conv-5min-2", "report"),
     *(f"evaluate@{group}" for group in ("baseline", "scale", "regularise", "ablation", "tune", "beyond")),
 }
+
+WRITES_HALF_A_MODEL = """
+import os, pathlib, signal, sys
+from pipeline.files.artefacts import atomic_write
+with atomic_write(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def stages_run(output: str) -> set[str]:
@@ -204,6 +213,18 @@ def test_what_dvc_cannot_bring_back_is_not_removed(clean: Project) -> None:
     assert failed.returncode == 1
     assert failed.stderr.startswith("evaluate: models/scale/note.txt is of no run and seed of params.yaml")
     assert note.read_text() == "mine"
+
+
+def test_what_a_kill_left_of_a_model_is_removed(clean: Project) -> None:
+    """A process that SIGKILL ends while it writes a model leaves a part of it, which no cache can have."""
+    killed = clean.run("python", "-c", WRITES_HALF_A_MODEL, "models/scale/shallow/seed-100.keras")
+    assert killed.returncode == -signal.SIGKILL
+    [left] = (clean.folder / "models/scale/shallow").glob(".*seed-100.keras")
+    output = clean.succeed("dvc", "repro", "-f", "-s", "evaluate@scale")
+    name = left.relative_to(clean.folder)
+    assert f"evaluate: removed {name}, which a process that was killed left unfinished" in output
+    assert not left.exists()
+    assert clean.succeed("git", "status", "--porcelain") == ""
 
 
 def test_a_mistake_is_one_line_and_a_good_run_works_afterwards(clean: Project) -> None:
