@@ -40,7 +40,7 @@ OF_DVC = (
     *("dvc_data.hashfile.db.local", "dvc_task.app.filesystem", "networkx", "pyparsing"),
 )
 # Libraries and the interpreter look at these before the project's code runs.
-EARLY = ("CUDA", "KERAS", "LANG", "LC_", "LD_", "MALLOC", "MPL", "OMP", "ONEDNN", "PYTHON", "TF_", "XLA")
+EARLY = ("CUDA", "DNNL", "KERAS", "LANG", "LC_", "LD_", "MALLOC", "MPL", "OMP", "ONEDNN", "PYTHON", "TF_", "XLA")
 
 CLIENT = """#!{python} -IS
 import os, resource, sys

@@ -12,8 +12,10 @@ from pipeline.files.errors import UserError
 from pipeline.networks.backend import tf
 from pipeline.params.training import Device, Strategy, TrainParams
 
-# Variables that change what TensorFlow computes, with the values that leave it as it is.
+# Variables that change what TensorFlow computes, with the values that leave it as it is. oneDNN's have two names.
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "DNNL_DEFAULT_FPMATH_MODE": ("STRICT",),
+    "DNNL_MAX_CPU_ISA": ("ALL", "DEFAULT"),
     "NVIDIA_TF32_OVERRIDE": ("0",),
     "ONEDNN_DEFAULT_FPMATH_MODE": ("STRICT",),
     "ONEDNN_MAX_CPU_ISA": ("ALL", "DEFAULT"),
@@ -63,7 +65,7 @@ def prepare(device: Device, threads: int) -> None:
         tf.config.set_visible_devices([], "GPU")
         cards = []
     for card in cards:
-        # Left alone, TensorFlow takes all of a card's memory, whoever else works on it.
+        # By default TensorFlow reserves all memory of a card, even where other processes use it.
         tf.config.experimental.set_memory_growth(card, True)
     if cards:
         # By default a card rounds float32 factors to ten bits, and adds in any order.
