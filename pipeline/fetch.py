@@ -15,7 +15,7 @@ from pipeline.files.artefacts import all_or_none, write_json
 from pipeline.files.dataset import RAW, TrainAndTest
 from pipeline.files.errors import UserError
 from pipeline.images import catalogue, layouts, own_images
-from pipeline.images.download import download
+from pipeline.images.download import download, without_password
 from pipeline.images.folders import clutter_notice
 from pipeline.params import reading
 from pipeline.params.images import FetchParams
@@ -41,7 +41,7 @@ def obtain(dataset: str, entry: catalogue.Entry) -> tuple[catalogue.Files, str, 
     path = Path(location)
     if scheme is not None or not path.exists():
         raise UserError(
-            f"CIFAR10_ARCHIVE is {location}, which is not a file or folder in {Path.cwd()}; "
+            f"CIFAR10_ARCHIVE is {without_password(location)}, which is not a file or folder in {Path.cwd()}; "
             "allowed: an archive or folder (best by its absolute path), or an http or https address"
         )
     return verified(path)

@@ -10,6 +10,8 @@ from rich.table import Column, Table
 
 from pipeline.console import command
 from pipeline.files.artefacts import read_json
+from pipeline.files.names import counted
+from pipeline.images.download import without_password
 from pipeline.params import reading
 from pipeline.params.reading import Params
 from pipeline.runtime import fingerprints
@@ -94,7 +96,7 @@ def disk(graph: Graph, names: Collection[str]) -> str:
         total += recorded[name] if name in recorded else fmean(alike or [0])
         unknown += not alike
     text = f"about {total / 1e6:,.0f} MB in the work tree, and as much in DVC's cache where it copies"
-    return f"{text}; not counted: {unknown} stages, of whose kind none has run" if unknown else text
+    return f"{text}; not counted: {counted(unknown, 'stage')}, of whose kind none has run" if unknown else text
 
 
 def download(params: Params, fetches: bool) -> str:
@@ -103,7 +105,7 @@ def download(params: Params, fetches: bool) -> str:
     if not fetches or entry is None or entry.address is None:
         return "none"
     if os.environ.get(_ARCHIVE):
-        return f"what {_ARCHIVE} names: {os.environ[_ARCHIVE]}"
+        return f"what {_ARCHIVE} names: {without_password(os.environ[_ARCHIVE])}"
     return f"at most {entry.largest / 1e6:,.0f} MB from {entry.address}"
 
 

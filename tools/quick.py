@@ -55,8 +55,9 @@ def lay_out(params: reading.Params) -> None:
 def call(*words: str) -> None:
     """Run a command in quick/ with this terminal. Raises :class:`UserError` where it fails; it has said why."""
     environment = dict(os.environ)
-    if "://" not in environment.get(_ARCHIVE, "://"):
-        environment[_ARCHIVE] = str(Path(environment[_ARCHIVE]).absolute())
+    # Empty is as good as unset, here and for fetch.
+    if (named := environment.get(_ARCHIVE)) and "://" not in named:
+        environment[_ARCHIVE] = str(Path(named).absolute())
     # Ctrl-C reaches the command too, which saves its state; a handler, unlike SIG_IGN, is not inherited.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:

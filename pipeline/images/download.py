@@ -46,7 +46,7 @@ def download(
     try:
         name = Path(urlsplit(url).path).name
     except ValueError as error:
-        raise UserError(f"{_shown(url)}: not an address ({error})") from None
+        raise UserError(f"{without_password(url)}: not an address ({error})") from None
     name = name if name not in ("", "..") else "archive"
     folder = user_cache_path("cifar10-dense-study") / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,12 +59,12 @@ def download(
             accepted = accept(arrived)
         except UserError as error:
             arrived.unlink()
-            raise UserError(f"{_shown(url)}: not the file that is wanted, and removed: {error}") from None
+            raise UserError(f"{without_password(url)}: not the file that is wanted, and removed: {error}") from None
         arrived.replace(complete)
     return accepted
 
 
-def _shown(url: str) -> str:
+def without_password(url: str) -> str:
     """``url`` without a password, which is nobody else's to read."""
     return re.sub("//[^/@]*@", "//", url)
 
@@ -72,7 +72,7 @@ def _shown(url: str) -> str:
 def _fetch(url: str, partial: Path, largest: int, retry_seconds: Sequence[float]) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task(escape(_shown(url)), total=None)
+        task = progress.add_task(escape(without_password(url)), total=None)
 
         def on_bytes(arrived: int, total: int | None) -> None:
             progress.update(task, completed=arrived, total=total)
@@ -86,12 +86,12 @@ def _fetch(url: str, partial: Path, largest: int, retry_seconds: Sequence[float]
                 furthest = max(furthest, _size(partial))
                 if failures > len(retry_seconds):
                     raise UserError(
-                        f"{_shown(url)}: cannot be downloaded ({_cause(e)}); {_size(partial)} bytes are kept. Run "
-                        "again to go on, or set CIFAR10_ARCHIVE to a copy of the archive"
+                        f"{without_password(url)}: cannot be downloaded ({_cause(e)}); {_size(partial)} bytes are "
+                        "kept. Run again to go on, or set CIFAR10_ARCHIVE to a copy of the archive"
                     ) from None
                 time.sleep(retry_seconds[max(failures - 1, 0)])
             except requests.RequestException as error:
-                raise UserError(f"{_shown(url)}: {_cause(error)}") from None
+                raise UserError(f"{without_password(url)}: {_cause(error)}") from None
 
 
 def _attempt(url: str, partial: Path, largest: int, on_bytes: Callable[[int, int | None], None]) -> None:

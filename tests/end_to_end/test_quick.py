@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_folder_of_ones_own_is_left_alone(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UserError, match="quick is there and is not of 'make quick'; move it away"):
         quick.lay_out(params)
     assert list(Path("quick").iterdir()) == []
+
+
+@pytest.mark.parametrize(("named", "given"), [("", ""), ("images.tar", "{}/images.tar"), ("http://a/b", "http://a/b")])
+def test_the_archive_is_the_one_that_is_named_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, given: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CIFAR10_ARCHIVE", named)
+    Path("quick").mkdir()
+    quick.call(
+        sys.executable, "-c", "import os, pathlib; pathlib.Path('said').write_text(os.environ['CIFAR10_ARCHIVE'])"
+    )
+    assert Path("quick", "said").read_text() == given.format(tmp_path)
