@@ -150,7 +150,13 @@ def main(what: str, *names: str) -> None:
     """Print one comparison, or the table of cores."""
     if shutil.which("dvc") is None:
         sys.exit("parallel: no dvc here; . .venv/bin/activate first")
-    print(json.dumps({name: compare(name) for name in names}, indent=1) if what == "compare" else cores())
+    if what == "cores":
+        print(cores())
+        return
+    if what != "compare" or not names or set(names) - set(COMPARISONS):
+        allowed = ", ".join(f"compare {name}" for name in COMPARISONS)
+        sys.exit(f"parallel: got {' '.join([what, *names])!r}; allowed: {allowed}, cores")
+    print(json.dumps({name: compare(name) for name in names}, indent=1))
 
 
 if __name__ == "__main__":

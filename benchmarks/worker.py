@@ -24,6 +24,7 @@ class Worker:
 
     def __init__(self, network: str, program: str, widths: Sequence[int], images: int) -> None:
         words = [sys.executable, "-m", "benchmarks.worker", network, program, ",".join(map(str, widths)), str(images)]
+        self._name = f"{network} {program}"
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def epoch(self) -> float:
@@ -41,7 +42,10 @@ class Worker:
 
     def _answer(self) -> float:
         assert self._process.stdout is not None
-        return float(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(f"{self._name} has ended with exit code {self._process.wait()} and no answer")
+        return float(line)
 
 
 def main(network: str, program: str, widths: str, images: str) -> None:
