@@ -45,7 +45,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 
 
 def predictions(model: Any, names: Sequence[str], paths: Sequence[Path], top: int) -> Iterator[dict[str, Any]]:
-    """Of each image its "file" and the ``top`` "classes" with their probabilities, or the "error" where it is none."""
+    """For each path its "file", and the ``top`` "classes" with their probabilities or, of no image, an "error"."""
     with ThreadPoolExecutor() as readers:
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]

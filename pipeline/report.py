@@ -24,7 +24,7 @@ from pipeline.runtime import fingerprints
 
 
 def main() -> None:
-    """Write the summary, the plots and the report, after all is read: what is damaged leaves the last report whole."""
+    """Read and check everything, then write the summary, the plots and the report: damage gives no half report."""
     fingerprints.check("report")
     params = reading.load("ablation", "baseline", "beyond", "reg", "scale", "train", "tune")
     measured, names = results.read(params), dataset.class_names()
@@ -33,7 +33,7 @@ def main() -> None:
     run = measured.selected
     seed = measured.runs[run].best_seed
     mistakes = contents.mistakes(run, seed, figures.IMAGES)
-    labels, probabilities = results.predictions(run, seed)
+    labels, probabilities = contents.class_probabilities(run, seed)
     reliability = calibration.bins(labels, probabilities)
     sections = published.sections(measured.candidates, measured.comparable)
     answers, worth = comparisons.answers(measured, sections), parts.answers(measured)

@@ -172,7 +172,7 @@ class Graph:
 
 
 class BusyError(Exception):
-    """Another process of DVC works on the same files; of what DVC says in many lines, which process and which files."""
+    """Another process of DVC uses the same files; the message says in one line which process and which files."""
 
     def __init__(self, error: LockError) -> None:
         text = " ".join(str(error).split())

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.console import command
+from pipeline.files.names import counted
 from pipeline.params import reading
 from pipeline.params.reading import Params
 from pipeline.runtime.signals import Stopped, stop_request
@@ -53,8 +54,9 @@ def estimate_of(graph: Graph, params: Params) -> Estimate:
 def tell(result: Result, graph: Graph, seconds: float, say: Screen) -> None:
     """Say what became of all stages, and of each that failed its line."""
     say.say(
-        f"{len(result.ran)} stages ran, {len(result.cached)} came from the run cache, {len(result.unchanged)} were "
-        f"unchanged, {len(result.failed)} failed, {len(result.left_out)} were left out; {spoken(seconds)}"
+        f"{counted(len(result.ran), 'stage')} ran, {len(result.cached)} came from the run cache, "
+        f"{len(result.unchanged)} were unchanged, {len(result.failed)} failed, {len(result.left_out)} were left out; "
+        f"{spoken(seconds)}"
     )
     for name, line in result.failed.items():
         say.say(f"failed: {name}: {line} ({log_of(graph, name).relative_to(graph.root)} has all that it printed)")

@@ -37,7 +37,7 @@ class Place(Protocol):
 
     @property
     def here(self) -> bool:
-        """Whether how long a stage takes there says how long it takes on this machine."""
+        """Whether stages run on this machine, so that their times serve its estimates."""
 
     @property
     def jobs(self) -> int:

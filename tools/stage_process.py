@@ -114,7 +114,7 @@ class StageProcess:
 
 
 def _tail(log: Path) -> list[str]:
-    """The last lines of a file, a line that a progress bar wrote over itself in as many as it had."""
+    """The last lines of a file; a carriage return, with which a progress bar rewrites its line, ends a line too."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         return file.read().decode(errors="replace").replace("\r", "\n").split("\n")

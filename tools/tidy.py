@@ -58,7 +58,7 @@ def files_below(path: Path) -> Iterator[Path]:
 def written_by_a_stage(path: Path) -> bool:
     """Whether ``path`` is named as a model, a log, or the trials of a search are."""
     group = path.parts[1]
-    run = group if group in GROUPS_OF_ONE else f"{group}/[^/]+"
+    run = group if group in GROUPS_OF_ONE else f"{re.escape(group)}/[^/]+"
     log = r"(metrics\.json|plots/metrics/\w+/\w+\.tsv)"
     names = [rf"models/{run}/(seed|fold)-\d+\.keras", rf"logs/{run}/(seed|fold)-\d+/{log}"]
     names += [r"metrics/[^/]+-trials\.csv", r"logs/tune/[^/]+/(trials\.csv|winner\.json)"]

@@ -41,13 +41,16 @@ def _accuracy(entry: Any) -> str:
 
 
 def _committed(group: str) -> dict[str, Any] | None:
-    """The runs' entries of ``group`` in the last commit: an empty mapping without such a file or commit.
+    """The runs' entries of ``group`` in the last commit: an empty mapping without such a file, a commit, or git.
 
     None, with a message, where they are damaged.
     """
     path = group_file(group).as_posix()
     words = ["git", "show", f"HEAD:./{path}"]
-    ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git, no shell
+    try:
+        ended = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 -- git, no shell
+    except FileNotFoundError:
+        return {}
     if ended.returncode:
         return {}
     try:

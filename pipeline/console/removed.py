@@ -41,4 +41,8 @@ def how_to_restore() -> str | None:
 def _deleted(path: str) -> bool:
     """Whether git has the file, or files of the folder, ``path``, and the work tree has not."""
     words = ["git", "ls-files", "--deleted", "--", path]
-    return bool(subprocess.run(words, capture_output=True, check=False).stdout)  # noqa: S603 -- git, no shell
+    try:
+        return bool(subprocess.run(words, capture_output=True, check=False).stdout)  # noqa: S603 -- git, no shell
+    except FileNotFoundError:
+        # Without git nothing here could bring it back.
+        return False

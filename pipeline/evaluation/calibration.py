@@ -1,4 +1,4 @@
-"""Does a model know how sure it may be? Confidence against accuracy, in bins."""
+"""Calibration: a model's confidence against its accuracy, in bins of equal width."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ def bins(labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) 
     confidence = np.minimum(probabilities.max(axis=1).astype(np.float64), 1.0)
     correct = probabilities.argmax(axis=1) == labels
     accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=BINS)
-    # scikit-learn leaves out empty bins and keeps the counts to itself; its bins are open on the left.
+    # calibration_curve returns no counts. Its bins are open on the left, and it leaves out empty ones.
     places = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     counts = np.unique(places, return_counts=True)[1]
     columns = zip(counts, mean_confidence, accuracy, strict=True)

@@ -17,8 +17,8 @@ def decided(members: Sequence[Probabilities]) -> npt.NDArray[np.intp]:
 def chosen(labels: npt.NDArray[np.uint8], candidates: Mapping[str, Probabilities]) -> list[str]:
     """The ``candidates``, at least one, that name the ``labels`` (n,) best together, in the order of their choice.
 
-    Forward selection without replacement (Caruana et al., 2004): one after another joins with which the ensemble has
-    the highest accuracy, of equals the first; the last is the one after which no other raises it.
+    Forward selection without replacement (Caruana et al., 2004): candidates join one at a time, each time the one that
+    gives the ensemble the highest accuracy, of equals the first, until none raises it.
     """
 
     def accuracy(members: Sequence[str]) -> float:

@@ -32,7 +32,7 @@ def _batches(model: Any, images: npt.NDArray[np.uint8]) -> Iterator[Any]:
 def predicted(model: Any, both: Any, test: Split, val: Split | None) -> Predictions:
     """What the Keras ``model`` says of the images of ``test``, and of ``val`` if these are given.
 
-    ``both``: of a model that averages several looks the same with a second output, for one look; else None.
+    ``both``: for a model that averages several looks, the same one with a second output, for one look; else None.
     """
     if both is None:
         found: Predictions = {"test": outputs(model, test.images)}

@@ -7,7 +7,7 @@ from typing import Literal
 
 # Their single run bears the group's name and needs no folder of its own.
 GROUPS_OF_ONE = ("baseline", "regularise")
-# The test or the validation images, or the former as a model that averages several looks sees them at one.
+# What was predicted: the test images, the validation images, or the test images at one look of a model with several.
 Predicted = Literal["test", "val", "one-look"]
 
 

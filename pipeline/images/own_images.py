@@ -52,7 +52,8 @@ def read(path: Path) -> tuple[TrainAndTest, tuple[str, ...], str, list[PurePosix
     classes = sorted({name.parts[-2] for name in below.values()})
     if not 2 <= len(classes) <= MOST_CLASSES:
         raise UserError(
-            f"fetch.path: {path} has {len(classes)} classes; allowed: 2 to {MOST_CLASSES}, laid out {LAYOUTS}"
+            f"fetch.path: the number of classes in {path} is {len(classes)}; allowed: 2 to {MOST_CLASSES}, laid out "
+            f"{LAYOUTS}"
         )
     for class_name in classes:
         if not is_printable(class_name):

@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from pipeline.files.dataset import Split
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 
 # Of a data set that its authors did not divide.
 TEST_FRACTION = 0.2
@@ -28,7 +29,7 @@ def check(name: str, split: Split, class_names: Sequence[str], least: int = 1) -
         raise UserError(f"{name}_labels.npy has the labels {found}; allowed: each of 0 to {len(class_names) - 1}")
     for class_name, count in zip(class_names, np.bincount(labels), strict=True):
         if count < least:
-            raise UserError(f"class {class_name} has {count} {name} images; allowed: {least} at least")
+            raise UserError(f"class {class_name} has {counted(count, f'{name} image')}; allowed: {least} at least")
 
 
 def stratified(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -33,7 +33,7 @@ class Draws:
         self._first = tf.cast(first, tf.uint32)
 
     def words(self, use: int, images: Any, each: int) -> Any:
-        """Uint32 (``images``, ``each``): of every image so many words for ``use``."""
+        """Uint32 (``images``, ``each``): ``each`` random words for ``use`` for every image."""
         number = tf.constant(use, tf.uint32)
         inner, outer = hashed(self._keys[0] + number), hashed(self._keys[1] + number)
         places = tf.cast(tf.range(images * each), tf.uint32) + self._first * tf.constant(each, tf.uint32)

@@ -82,8 +82,8 @@ def kernel_gradient_by_products(values: Any, upstream: Any, shape: Any) -> Any:
 class FusedNormalisation(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Batch normalisation in one operation, which reads the values once; Keras' layer takes several.
 
-    So the gradient of its input is no sum of three, which TensorFlow adds up in the order in which they are ready:
-    the last digit would be a matter of timing.
+    The gradient of the input of Keras' layer has three terms, which TensorFlow adds in the order in which they are
+    ready: the last digit would be a matter of timing. Here it is one operation.
     """
 
     def call(self, inputs: Any, training: bool = False, mask: None = None) -> Any:

@@ -19,5 +19,5 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, count: int) -> np.random.Generator:
-    """The generator of use number ``count`` (a layer, an epoch) of ``purpose`` in the run of ``seed``."""
+    """The generator for ``purpose`` in the run of ``seed``; ``count``: of the weight, epoch, step or trial."""
     return np.random.default_rng((seed, purpose, count))

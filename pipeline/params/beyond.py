@@ -1,5 +1,6 @@
 """What lies beyond the study: networks and recipes that a run puts together by itself."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -128,6 +129,6 @@ def _check_used(name: str, own: Mapping[str, Any], whole: BeyondRunParams) -> No
         for other in ignored:
             if other in own and getattr(whole, parameter) == value:
                 raise ValueError(
-                    f"runs.{name}.{other} is {own[other]}; allowed where {parameter} is {value}: absent, because it "
-                    "would change nothing"
+                    f"runs.{name}.{other} is {json.dumps(own[other])}; allowed where {parameter} is {value}: absent, "
+                    "because it would change nothing"
                 )

@@ -21,7 +21,7 @@ _LONGEST = 16
 
 
 def in_figures(names: Sequence[str]) -> list[str]:
-    """The class ``names``, or all with their numbers and "?" for what the font lacks if one could not be read or told.
+    """The class ``names``; all with their numbers, and "?" for what the font lacks, if one could not be read or told.
 
     That is where the font lacks a character, where two names look the same, and where one has no room and is cut.
     """

@@ -26,7 +26,7 @@ _LOOKS = {
     "mirrored": "the image and its mirror image",
     "mirrored-shifted": "the image and its mirror image, weight 1/2, and two copies shifted by a pixel, mirrored too",
 }
-_MOVED = "It was trained on unmoved images, so an object that has moved by some pixels may be another to it."
+_MOVED = "It was trained without shifts: an object moved by a few pixels may be named differently."
 _LIMITS = (
     "It always names one of its classes, whatever the image shows.",
     "Test scores hold for images of the same source; how it does on others was not measured.",
@@ -97,7 +97,7 @@ def _averaged_weights(recipe: Recipe) -> str:
 def _optimiser(recipe: Recipe) -> str:
     name = "Adam" if recipe.optimiser == "adam" else f"SGD, Nesterov momentum {recipe.momentum:g}"
     decay = f", weight decay {recipe.weight_decay:g} (decoupled)" if recipe.weight_decay else ""
-    factor = f", rate of biases times {recipe.bias_rate_factor:g}" if recipe.bias_rate_factor != 1 else ""
+    factor = f", rate of biases and offsets times {recipe.bias_rate_factor:g}" if recipe.bias_rate_factor != 1 else ""
     return name + decay + factor
 
 

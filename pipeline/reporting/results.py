@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline.evaluation.statistics import Statistic, Statistics, over_seeds
 from pipeline.files.artefacts import Entry, read_csv, read_json
 from pipeline.files.errors import UserError
+from pipeline.files.names import counted
 from pipeline.files.runs import GROUPS_OF_ONE, Predicted, Run, group_file
 from pipeline.params.beyond import ENSEMBLE
 from pipeline.params.reading import Params
@@ -176,8 +177,8 @@ def _check_seeds(run: Run, n: int, tables: Mapping[str, Sequence[Mapping[str, st
         seeds = len({row["seed"] for row in rows})
         if seeds != n:
             raise UserError(
-                f"{group_file(run.group, kind)} has {seeds} seeds of {run.name}, and {group_file(run.group)} {n}; "
-                f"{evaluated_again(run.group)}"
+                f"{group_file(run.group, kind)} has {counted(seeds, 'seed')} of {run.name}, and "
+                f"{group_file(run.group)} {n}; {evaluated_again(run.group)}"
             )
 
 
@@ -236,14 +237,6 @@ def _of_run(result: RunResult) -> Statistics:
 
 def _search_result(entry: Mapping[str, Any]) -> SearchResult:
     return SearchResult(entry["trials"], entry["epochs"], entry["val_accuracy"], entry["hyperparameters"], entry)
-
-
-def predictions(run: Run, seed: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Labels (n,) of the test images, and the class probabilities (n, classes) from the model of ``seed``.
-
-    Raises :class:`UserError` where a file is damaged, or holds something else.
-    """
-    return contents.class_probabilities(run, seed)
 
 
 def check_predictions(results: Results, classes: int) -> None:

@@ -20,7 +20,7 @@ from pipeline.params.search import SearchParams
 from pipeline.params.training import TrainParams
 from pipeline.runtime import checkpoints
 from pipeline.runtime.checkpoints import Checkpoints
-from pipeline.runtime.signals import Stopped, StopRequest, stop_request
+from pipeline.runtime.signals import StopRequest, stop_request
 from pipeline.search import distributed, trials
 from pipeline.search.oracles import OBJECTIVE, oracle
 from pipeline.search.trials import Trial
@@ -88,8 +88,8 @@ def run_search(
 ) -> list[Trial]:
     """Train what is left of the trials of ``search``, and return all. As a chief, let workers do it.
 
-    Raises :class:`UserError` where what is recorded is not what has ended, and :class:`Stopped` after a signal, with
-    everything saved.
+    Raises :class:`UserError` where what is recorded is not what has ended, and
+    :class:`pipeline.runtime.signals.Stopped` after a signal, with everything saved.
     """
     folder = _folder(saved)
     with stop_request() as stop, observe(title, search.planned_trials, search.planned_epochs) as observer:
@@ -133,8 +133,7 @@ class _Worker:
         while (chosen := self.chooser.create_trial(tuner)).status != "STOPPED":
             if chosen.status == "IDLE":
                 time.sleep(IDLE_SECONDS)
-                if self.stop.number is not None:
-                    raise Stopped(self.stop.number, "stopped while waiting for other workers")
+                self.stop.raise_if_requested("the wait for other workers", saved=True)
                 continue
             trial = self._train(chosen.trial_id, chosen.hyperparameters.values)
             trials.record(_folder(self.saved), trial)

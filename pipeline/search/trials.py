@@ -20,8 +20,8 @@ class Trial:
     """One trial as it ended.
 
     ``max_epoch`` is the epoch at which its rung ends; ``epochs`` how many it and its parents trained in all, of which
-    ``epochs_trained`` are its own. A trial that could not be trained has a val_accuracy of 0, no val_loss, and says
-    why in ``failure``.
+    ``epochs_trained`` are its own. ``val_accuracy`` is the highest and ``val_loss`` the lowest of all these epochs. A
+    trial that could not be trained has a val_accuracy of 0, no val_loss, and says why in ``failure``.
     """
 
     name: str

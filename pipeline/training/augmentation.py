@@ -50,7 +50,7 @@ def _mirrored(recipe: Recipe, rows: Any, draws: Draws, keys: Any, epoch: Any) ->
 
 
 def _reflected(places: Any, size: int) -> Any:
-    """Places beyond the border of an image of ``size`` pixels, led back into it: -1 becomes 1, size size - 2."""
+    """Places beyond the border of an image of ``size`` pixels, reflected into it: -1 to 1, size to size - 2."""
     places = tf.abs(places)
     return tf.where(places >= size, 2 * (size - 1) - places, places)
 

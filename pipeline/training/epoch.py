@@ -74,11 +74,11 @@ class CompiledEpoch:
     """The compiled epoch of one ``model`` on one set of images, all made in the same scope of devices.
 
     ``model``: uint8 images in, a layer named "logits" before the probabilities; :meth:`begin` sets its weights to the
-    initial ones, and training leaves them so. With "mixed_bfloat16" its layers compute and hand on bfloat16 in training
-    and validation, as under Keras' policy of that name; weights, slots and the loss stay float32. ``epochs``: how many
-    are planned, because few do not repay a long compilation. ``piece_products``: forward multiplications between two
-    yields of :meth:`train`. ``xla_products``: forward multiplications in an epoch from which on XLA compiles. Raises
-    :class:`UserError` where a batch cannot be divided among the devices.
+    initial ones, and training changes a copy of them. With "mixed_bfloat16" its layers compute and hand on bfloat16 in
+    training and validation, as under Keras' policy of that name; weights, slots and the loss stay float32. ``epochs``:
+    how many are planned, because few do not repay a long compilation. ``piece_products``: forward multiplications
+    between two yields of :meth:`train`. ``xla_products``: forward multiplications in an epoch from which on XLA
+    compiles. Raises :class:`UserError` where a batch cannot be divided among the devices.
     """
 
     def __init__(

@@ -57,11 +57,11 @@ def required(network: Network, recipe: Recipe, classes: int, images: int) -> int
     """The bytes that training takes at least: those of its steps, or of its checkpoints, whichever are more."""
     weights, values = counts(network, classes)
     slots, average = slots_of(recipe), recipe.average_every > 0
-    # The model and its training form; with averages another form, which is validated, and they themselves.
+    # The model, its training form and the slots; averaging adds the averages and a form that is validated.
     resident = 2 + slots + 2 * average
     # A checkpoint is copied out of the variables, and then twice into the bytes of its file.
     checkpoint = 3 * (1 + slots + average + (recipe.patience is not None))
-    # Each activation is kept for the way back, where it has a gradient.
+    # The backward pass needs each activation, and makes a gradient of it.
     activations = 2 * values * min(recipe.batch_size, images)
     return _FLOAT * (weights * resident + max(weights + activations, weights * checkpoint))
 
@@ -124,4 +124,4 @@ def _convolutional(network: ConvolutionalNetwork, classes: int) -> tuple[int, in
 def _sizes(network: Network) -> str:
     if isinstance(network, ConvolutionalNetwork):
         return f"blocks of {', '.join(map(str, network.widths))} channels"
-    return f"layers of {', '.join(map(str, network.units)) or 'no hidden'} units"
+    return f"layers of {', '.join(map(str, network.units))} units" if network.units else "no hidden layers"

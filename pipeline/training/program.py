@@ -23,7 +23,7 @@ from pipeline.training import augmentation, optimisers
 # Images in a batch of validation, where the size changes nothing but memory and speed.
 VALIDATION_BATCH = 1000
 
-# So many of the programs used last are kept (about 15 MB each and their weights; a search has dozens of architectures).
+# How many of the latest programs are kept: each takes about 15 MB besides its weights, and a search has dozens.
 UNUSED_KEPT = 8
 
 # Fields of a recipe that a program gets as tensors or not at all, with their placeholders in a structure.
@@ -137,7 +137,7 @@ class Program:
         return [variable.numpy() for variable in self._averages or self._weights]
 
     def _train(self, data: tuple[Any, Any], order: Any, span: tuple[Any, Any, Any], given: Given) -> Any:
-        """Train the batches of ``span``; return of each batch its loss and its correct predictions, 0 for the others.
+        """Train the batches of ``span``; return the loss and the correct predictions of each batch, 0 for the others.
 
         ``data``: images, uint8 (n, height, width, channels), and labels, int32 (n,). ``order``: int32 (batches *
         batch_size,), rows of the images. ``span``, int32: the first batch, the one after the last, and the number of
@@ -157,7 +157,10 @@ class Program:
         return losses, corrects
 
     def _train_batch(self, data: tuple[Any, Any], order: Any, batch: Any, epoch: Any, given: Given) -> Any:
-        """One device's share of a batch: its part of the loss and the correct predictions; all devices change alike."""
+        """Train one device's share of a batch; return its part of the loss and of the correct predictions.
+
+        Trained weights change alike on all devices; normalisation uses and remembers the statistics of its own share.
+        """
         keys, rates, shares, l2, dropout = given
         images, labels = data
         recipe, batch_size = self._recipe, self._structure.batch_size
@@ -249,8 +252,8 @@ class Program:
             kernel = weights[place]
             slices = tf.split(kernel, math.gcd(kernel.shape[0], 16)) if self._structure.xla else [kernel]
             parts.append(l2[index] * tf.reduce_sum(tf.add_n([tf.square(part) for part in slices])))
-        # Not as a chain of additions, which Grappler merges into one that begins with a summand whose memory is free
-        # at that moment: the last digit would be a matter of timing.
+        # Grappler would merge a chain of additions into one whose order depends on which memory is free: the last
+        # digit would be a matter of timing.
         return tf.reduce_sum(tf.stack(parts))
 
 

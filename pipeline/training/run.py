@@ -32,8 +32,8 @@ from pipeline.training.optimisers import keras_optimiser
 from pipeline.training.scoring import score
 from pipeline.training.trainer import SAVE_SECONDS, EpochResult, History, Trainer
 
-# By how much the saved model, which computes in float32, may differ from the epoch kept: its loss by the first times
-# (1 + loss), its accuracy by the second and an image whose two best classes are equal but for rounding.
+# By how much the saved model, which computes in float32, may differ from the epoch kept. The loss may differ by the
+# first number times (1 + loss), the accuracy by the second and by one image, whose two best classes rounding may swap.
 ROUNDING: Mapping[Precision, tuple[float, float]] = {"float32": (1e-4, 1e-3), "mixed_bfloat16": (1e-2, 1e-2)}
 
 

@@ -14,8 +14,8 @@ from pipeline.networks.looks import network_of
 def score(model: keras.Model, split: Split) -> dict[str, float]:
     """Loss, accuracy, and precision and F1 weighted by class size, of ``model`` on ``split``.
 
-    The loss is the mean cross-entropy in nats plus the L2 penalty, as ``model.evaluate`` gives it; that of an average
-    of probabilities is their own.
+    The loss is the mean cross-entropy in nats plus the L2 penalty, as ``model.evaluate`` gives it. A model that
+    averages looks has no logits: its cross-entropy is that of the averaged probabilities.
     """
     labels = split.labels.astype(np.int32)
     if network_of(model) is model:

@@ -98,7 +98,7 @@ def test_a_worker_that_dies_is_replaced_by_another_which_goes_on_and_bytes_are_t
     workers.pop(folder).kill()
     output, _ = running.communicate()
     assert running.returncode == 0, output
-    assert "1 stages ran" in output
+    assert "1 stage ran" in output
     # The stage of the dead worker has ended with it.
     assert all("tools.stage_process" not in process.cmdline() for process in processes_in(folder))
     (other,) = workers

@@ -240,7 +240,7 @@ def test_a_list_of_files_in_use_that_a_killed_process_cut_short_is_removed(tmp_p
     toy = Toy(tmp_path / "toy", {"a": []})
     (toy.folder / ".dvc/tmp/rwlock").write_text('{"wri')
     assert "JSON structure is corrupted" in toy.run("dvc", "repro").stderr
-    assert "1 stages ran" in parallel(toy, "1").stdout
+    assert "1 stage ran" in parallel(toy, "1").stdout
 
 
 def test_plan_says_in_a_line_which_process_works_on_the_same_files(

@@ -24,3 +24,13 @@ def test_bins_weigh_by_images() -> None:
     filled = bins(labels, probabilities)
     assert [entry.count for entry in filled] == [1, 3]
     assert expected_calibration_error(filled) == pytest.approx((0.6 + 3 * 0.05) / 4, abs=1e-6)
+
+
+def test_counts_and_accuracies_are_of_the_same_images_also_on_the_edges_of_bins() -> None:
+    random = np.random.default_rng(0)
+    sure = np.concatenate([random.uniform(0.5, 1, 200), np.arange(8, 16) / 15])
+    labels = random.integers(0, 2, len(sure)).astype(np.uint8)
+    filled = bins(labels, np.stack([sure, 1 - sure], axis=1).astype(np.float32))
+    assert sum(entry.count for entry in filled) == len(sure)
+    assert sum(entry.count * entry.accuracy for entry in filled) == pytest.approx((labels == 0).sum())
+    assert sum(entry.count * entry.confidence for entry in filled) == pytest.approx(sure.sum())

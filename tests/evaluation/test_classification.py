@@ -32,5 +32,7 @@ def test_scores_by_class_are_numpys() -> None:
 
 
 def test_the_classifier_that_looks_at_no_image_names_the_most_frequent_class_of_training() -> None:
-    found = scores_of_most_frequent(np.array([2, 2, 2, 1], np.uint8), np.array([1, 1, 2, 3], np.uint8))
-    assert found["accuracy"] == 0.25
+    found = scores_of_most_frequent(np.array([2, 2, 2, 1], np.uint8), np.array([1, 2, 3, 3, 3], np.uint8))
+    assert found["accuracy"] == 0.2
+    # Class 2 has a precision of 1/5 and a recall of 1; the other classes count as 0.
+    assert found["f1"] == pytest.approx(1 / 5 * 2 * (1 / 5) / (6 / 5))

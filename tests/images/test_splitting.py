@@ -104,7 +104,7 @@ def test_a_class_with_too_few_images_to_train_and_validate_is_named() -> None:
     one = whole.rows(np.flatnonzero(np.arange(20) != 13))
     check("train", whole, CLASSES, least=2)
     check("test", one, CLASSES)
-    with pytest.raises(UserError, match=r"class cat has 1 train images; allowed: 2 at least"):
+    with pytest.raises(UserError, match=r"class cat has 1 train image; allowed: 2 at least"):
         check("train", one, CLASSES, least=2)
 
 

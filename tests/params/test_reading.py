@@ -427,6 +427,10 @@ def test_a_section_that_was_not_asked_for_is_not_there(file: Path, slip: bool) -
             {"network": "convolutional", "l2": 1e-4},
             "l2 is 0.0001; allowed where network is convolutional: absent, because it would change nothing",
         ),
+        (
+            {"network": "convolutional", "normalisation": True},
+            "normalisation is true; allowed where network is convolutional: absent, because it would change nothing",
+        ),
         ({"widths": [8]}, "widths is [8]; allowed where network is dense: absent, because it would change nothing"),
         (
             {"optimiser": "adam", "momentum": 0.9},

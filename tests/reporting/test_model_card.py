@@ -57,7 +57,9 @@ def test_each_part_of_a_recipe_is_said_and_no_other() -> None:
         average_decay=0.9,
     )
     rows = said(DenseNetwork(), recipe)
-    assert rows["optimiser"] == ("SGD, Nesterov momentum 0.8, weight decay 0.01 (decoupled), rate of biases times 16")
+    assert rows["optimiser"] == (
+        "SGD, Nesterov momentum 0.8, weight decay 0.01 (decoupled), rate of biases and offsets times 16"
+    )
     assert rows["learning rate"] == "rises to 0.2 over 25% of the steps, falls linearly to 0.1"
     assert rows["augmentation"] == "alternating flips, shifts of 1 pixel, cutout of 8 pixels, mixup 0.2"
     assert rows["averaged weights"] == "moved every 5 steps, decay 0.9"
@@ -68,7 +70,7 @@ def test_each_part_of_a_recipe_is_said_and_no_other() -> None:
 
 def test_only_a_dense_network_that_saw_no_shifted_image_is_said_to_depend_on_the_place() -> None:
     def depends(network: ConvolutionalNetwork | DenseNetwork, recipe: Recipe) -> bool:
-        return any("trained on unmoved images" in limit for limit in limits(network, recipe))
+        return any("trained without shifts" in limit for limit in limits(network, recipe))
 
     assert depends(DenseNetwork(), PLAIN)
     assert not depends(DenseNetwork(), replace(PLAIN, shift=1))

@@ -98,7 +98,7 @@ def test_the_report_is_whole_or_not_there(evaluated: None) -> None:
     assert "Data: digits" in Path("metrics/report.md").read_text()
     card = Path("metrics/model_card.md").read_text()
     assert "# Model card: tune/final" in card
-    assert "moved by some pixels" in card
+    assert "trained without shifts" in card
     assert Path("metrics/figures/search_final.png").exists()
 
 
@@ -203,7 +203,7 @@ def test_a_run_beyond_the_study_is_selected_and_says_nothing_of_the_studys_choic
     )
     assert "A convolutional network" in card
     assert "| first layer " in card
-    assert "moved by some pixels" not in card
+    assert "trained without shifts" not in card
 
 
 def test_the_pages_can_be_read_on_a_git_host_and_come_out_alike(evaluated: None) -> None:

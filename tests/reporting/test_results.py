@@ -177,7 +177,7 @@ def test_a_table_that_lost_a_seed_is_named(measured: Results, file: str) -> None
     path = Path("metrics", file)
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if ",101," not in line))
     group = file.partition("-")[0]
-    with pytest.raises(UserError, match=rf"^metrics/{file} has 1 seeds of .*, and metrics/{group}\.json 2; 'dvc repro"):
+    with pytest.raises(UserError, match=rf"^metrics/{file} has 1 seed of .*, and metrics/{group}\.json 2; 'dvc repro"):
         read_again()
 
 
@@ -217,7 +217,7 @@ def test_predictions_that_were_cut_short_are_named(measured: Results) -> None:
     for content in (whole[:-5], whole[:20], b""):
         SHALLOW.predictions(100).write_bytes(content)
         with pytest.raises(UserError, match=r"^data/predictions/scale/shallow/seed-100\.npy is damaged \("):
-            results.predictions(SHALLOW, 100)
+            contents.class_probabilities(SHALLOW, 100)
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "5", '"x"', '{"a":' * 3000 + "1" + "}" * 3000])
