@@ -44,7 +44,8 @@ def main(group: str) -> None:
         print(f"evaluate: left out of {group}, because not trained: {', '.join(absent)}")
     joined = joining(params, group, trained)
     devices.prepare(params.train.device, params.train.threads)
-    remove_leftovers(leftovers(group, [*declared, *folds], seeds))
+    for path, why in remove_leftovers(leftovers(group, [*declared, *folds], seeds)).items():
+        print(f"evaluate: removed {path}, {why}")
     test, names = dataset.load("test"), dataset.class_names()
     val = dataset.load("val") if joined else None
     rows, summary, said = [], {}, {}

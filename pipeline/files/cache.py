@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,24 @@ def is_cached(path: Path) -> bool:
     return _holds(Repo().cache.local, path)
 
 
-def remove_leftovers(paths: Sequence[Path]) -> None:
-    """Remove ``paths``, which belong to no run, so that nothing undeclared enters a dependency; name each.
+def remove_leftovers(paths: Sequence[Path]) -> Mapping[Path, str]:
+    """Remove ``paths``, which belong to no run, so that nothing undeclared enters a dependency; return why, of each.
 
     No process may write below their folders meanwhile. Raises :class:`UserError` for the first that is neither
     unfinished nor in DVC's cache, before any is removed.
     """
-    why = {path: "which a process that was killed left unfinished" for path in paths if _is_unfinished(path)}
-    for path in paths:
-        if path not in why:
-            if not is_cached(path):
-                place = "is of no run and seed of params.yaml, and DVC's cache has no copy"
-                raise UserError(f"{path} {place}; move it away")
-            why[path] = "which is of no run and seed of params.yaml; DVC's cache keeps it"
+    why = {path: _why_removable(path) for path in paths}
     for path in paths:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-        print(f"evaluate: removed {path}, {why[path]}")
+    return why
+
+
+def _why_removable(path: Path) -> str:
+    if _is_unfinished(path):
+        return "which a process that was killed left unfinished"
+    if is_cached(path):
+        return "which is of no run and seed of params.yaml; DVC's cache keeps it"
+    raise UserError(f"{path} is of no run and seed of params.yaml, and DVC's cache has no copy; move it away")
 
 
 def _is_unfinished(path: Path) -> bool:
