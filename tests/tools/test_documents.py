@@ -1,7 +1,6 @@
 """README and docs: what they point to is there, and what they tell people to type can be typed."""
 
 import fnmatch
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,17 +33,6 @@ def commands(page: Path) -> Iterator[str]:
         if kind == "sh":
             yield from (line.partition(" #")[0].strip() for line in block.splitlines())
     yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-
-
-def figures(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Of each row that begins with the name of a run beyond the study: the run, its val and its test accuracy."""
-    columns: list[str] = []
-    for line in page.read_text().splitlines():
-        cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        columns = columns or cells if cells else []
-        row = dict(zip(columns, cells, strict=True))
-        if {"run", "val accuracy", "test accuracy"} <= row.keys() and (run := re.fullmatch("`(.*)`", row["run"])):
-            yield run[1], row["val accuracy"], row["test accuracy"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -102,13 +90,3 @@ def test_stages_that_dvc_is_to_run_exist() -> None:
                     assert target in names, f"{page.name}: {command}"
                     seen += 1
     assert seen > 25
-
-
-def test_the_figures_of_runs_beyond_the_study_are_those_of_metrics() -> None:
-    scores = json.loads((ROOT / "metrics" / "beyond.json").read_text())
-    seen = set()
-    for run, *shown in figures(ROOT / "docs" / "beyond.md"):
-        measured = [scores[run][part]["accuracy"] for part in ("val", "test")]
-        assert shown == [f"{accuracy['mean']:.4f} ± {accuracy['std']:.4f}" for accuracy in measured], run
-        seen.add(run)
-    assert seen == {run for run in scores if run != "ensemble"}
