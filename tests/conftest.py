@@ -85,6 +85,9 @@ class Project:
         The code is that of the work tree: where a test changes the project's own, only :meth:`run` executes it.
         """
         module = importlib.import_module(f"pipeline.{stage}")
+        if "keras" in sys.modules:
+            # Keras numbers the operations of a process that have no name, and a saved model holds these names.
+            sys.modules["keras"].utils.clear_session(free_memory=False)
         output, errors = io.StringIO(), io.StringIO()
         with (
             contextlib.chdir(self.folder),

@@ -20,6 +20,7 @@ import yaml
 from dvc.repo import Repo
 
 from pipeline.files.errors import UserError
+from pipeline.networks.backend import keras
 from tests.conftest import ROOT, Project
 from tools import plan
 from tools.graph import Graph
@@ -288,7 +289,8 @@ def lock(project: Project) -> dict[str, Any]:
 
 
 def train_long(project: Project, state: Path) -> Project:
-    """Train the long run without an interruption and without DVC."""
+    """Train the long run without an interruption and without DVC, in a process that has mirrored something before."""
+    keras.ops.flip(keras.Input((2, 2, 1)), axis=2)
     project.set_params(**{"beyond.runs.long": LONG})
     project.stage("beyond", "long", "100", CIFAR10_STATE=str(state))
     return project

@@ -50,7 +50,8 @@ def start(folder: Path, precision: str, cut: str) -> subprocess.Popen[str]:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    found = sorted([*folder.rglob("models/**/*.keras"), *folder.rglob("logs/**/*.*")])
+    """All but what a process left unfinished that was killed while it wrote, which evaluate removes."""
+    found = sorted([*folder.rglob("models/**/[!.]*.keras"), *folder.rglob("logs/**/[!.]*.*")])
     return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.is_file()}
 
 
